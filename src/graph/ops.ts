@@ -1,0 +1,74 @@
+/**
+ * The operations a graph is made of: one entry an operation, giving its attributes.
+ *
+ * Each concern keeps its own table over these names, so that a missing row does not compile: `shape-rules.ts` (result
+ * shapes), `../autodiff/gradient-rules.ts` (derivatives), `../onnx/lowering-rules.ts` (ONNX nodes).
+ */
+import type { DType, Shape } from './shape.ts';
+
+/** Numbers held by a graph itself. Large arrays belong into inputs. */
+export type ConstantData = Float32Array | Int32Array | BigInt64Array | Int8Array | Uint8Array;
+
+export interface OpAttributes {
+  /** A value fed at run time, by name: a batch, or a parameter. */
+  input: { readonly name: string; readonly dtype: DType; readonly shape: Shape };
+  constant: { readonly data: ConstantData; readonly dtype: DType; readonly shape: readonly number[] };
+
+  // Elementwise, with numpy broadcasting.
+  add: object;
+  subtract: object;
+  multiply: object;
+  divide: object;
+  negate: object;
+  exp: object;
+  sqrt: object;
+  erf: object;
+  tanh: object;
+  relu: object;
+  /** x Φ(x), with the error function. */
+  gelu: object;
+  /** The derivative of `gelu`, Φ(x) + x φ(x): one op, so that its lowering may fuse it. */
+  geluDerivative: object;
+  /** 1 where the inputs are equal, else 0; float32. */
+  equal: object;
+  /** 1 where the first input is greater, else 0; float32. */
+  greater: object;
+  cast: { readonly dtype: DType };
+
+  /** scale * a' b', where a prime may transpose the last two axes; leading axes broadcast. */
+  matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly scale: number };
+  /** x [..., I], weight [O, I], bias [O]: x weightᵀ + bias. One op, so that its lowering chooses the precision. */
+  linear: object;
+
+  reshape: { readonly shape: Shape };
+  transpose: { readonly permutation: readonly number[] };
+  broadcastTo: { readonly shape: Shape };
+  /** The part `start` to `end` (exclusive) of one axis. */
+  slice: { readonly axis: number; readonly start: number; readonly end: number };
+  /** Zeros before and after along one axis, up to the size of `shape`: the transpose of `slice`. */
+  pad: { readonly axis: number; readonly before: number; readonly shape: Shape };
+
+  sum: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  /** Over the last axis. */
+  softmax: object;
+  /** Over the last axis. */
+  logSoftmax: object;
+  /** Over the last axis: x, weight, bias to y, mean and inverse deviation. */
+  layerNorm: { readonly epsilon: number };
+
+  /** Rows of a table [R, C] by ids [...]: [..., C]. */
+  gather: object;
+  /** The transpose of `gather`: updates [..., C] added into [rows, C] by ids [...]; ids may repeat. */
+  scatterAdd: { readonly rows: number };
+  /** ids [...] to [..., depth] with a 1 at each id; an id outside 0 to depth - 1 gives a row of zeros. */
+  oneHot: { readonly depth: number | string };
+  /** x / (1 - rate) where the mask holds 1, and 0 where it holds 0. The mask is uint8, of x's shape. */
+  dropout: { readonly rate: number };
+  /**
+   * Multi-head scaled dot-product attention: query, key, value [B, S, H] and perhaps a mask, int32 [B, S], that holds 0
+   * where a key is padding; gives [B, S, H]. One op, so that inference runs a fused kernel.
+   */
+  attention: { readonly heads: number };
+}
+
+export type OpName = keyof OpAttributes;

@@ -1,0 +1,2 @@
+export { lower, type InputDeclaration, type LoweredModel, type LowerOptions } from './lower.ts';
+export type { Int8Weight } from './lowering-rules.ts';

@@ -1,0 +1,2 @@
+export { bindShape, type HostArrays, type HostData, type HostTensor } from './host-tensor.ts';
+export { compile, Program, type CompileOptions, type Feeds } from './program.ts';
