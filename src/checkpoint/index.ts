@@ -1,9 +1,27 @@
-/** Checkpoints: safetensors files in and out, parameter names, model directories, atomic writing. */
+/**
+ * Checkpoints: safetensors files in and out, parameter names, model directories, atomic writing.
+ *
+ * Code that also runs in a browser imports the modules without a file system one by one: safetensors-source,
+ * safetensors-layout, parameter-loading, quantized-matrix.
+ */
 export { writeFileAtomic } from './atomic-file.ts';
 export type { FileContent } from './atomic-file.ts';
+export { firstNonFinite } from './finite-check.ts';
+export { openModelWeights, readModelDirectory } from './model-directory.ts';
+export type { ModelDirectory } from './model-directory.ts';
+export { loadParameters } from './parameter-loading.ts';
+export type { LoadOptions, LoadedParameters, WantedParameter } from './parameter-loading.ts';
+export { canonicalName, tiedName } from './parameter-names.ts';
+export { SCALE_SUFFIX, dequantizeRows, quantizeRows } from './quantized-matrix.ts';
+export type { QuantizedMatrix } from './quantized-matrix.ts';
+export type { Dtype, TensorData } from './safetensors-dtype.ts';
+export type { Metadata, TensorToWrite } from './safetensors-layout.ts';
 export { openSafetensors } from './safetensors-reader.ts';
 export { SafetensorsFile, openSafetensorsBytes } from './safetensors-source.ts';
+export type { ByteSource } from './safetensors-source.ts';
 export { writeSafetensors } from './safetensors-writer.ts';
-export type { Metadata, TensorToWrite } from './safetensors-layout.ts';
-export type { Dtype, TensorData } from './safetensors-dtype.ts';
+export { openShardedSafetensors } from './sharded-reader.ts';
+export { writeModelWeights } from './sharded-writer.ts';
+export type { ModelWeightsOptions } from './sharded-writer.ts';
+export { MAX_TEXT_BYTES, readTextFile, readTextFileIfPresent } from './text-file.ts';
 export type { TensorEntry, WeightSource } from './weight-source.ts';

@@ -17,6 +17,15 @@ export const MAX_HEADER_BYTES = 100_000_000;
 
 export const METADATA_KEY = '__metadata__';
 
+/** Files often found in the place of a safetensors file, by how they begin: told apart once the length makes no sense. */
+const MISTAKEN_FILES: readonly (readonly [signature: string, what: string])[] = [
+  ['version ', 'a Git LFS pointer (git lfs pull fetches the file itself)'],
+  ['PK\x03\x04', 'a zip archive, as torch.save writes'],
+  ['\x80\x02', 'a pickle, as torch.save once wrote'],
+  ['\x89HDF', 'an HDF5 file, as Keras writes'],
+  ['<!DOCTYP', 'an HTML page'],
+];
+
 /** What the header says of one tensor. */
 export interface TensorInfo {
   readonly dtype: Dtype;
@@ -43,19 +52,11 @@ export interface SafetensorsHeader {
 export function parseHeaderLength(start: Uint8Array, fileSize: number, where: string): number {
   if (fileSize < LENGTH_BYTES) badInput(where, `at least ${LENGTH_BYTES} bytes`, `a file of ${fileSize}`);
   const length = new DataView(start.buffer, start.byteOffset, start.byteLength).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER_BYTES)) {
-    badInput(
-      where,
-      `a header of at most ${MAX_HEADER_BYTES} bytes`,
-      `a header length of ${length.toString()}`,
-    );
-  }
+  const got = mistakenFor(start) ?? `a header length of ${length.toString()}`;
+  if (length > BigInt(MAX_HEADER_BYTES))
+    badInput(where, `a header of at most ${MAX_HEADER_BYTES} bytes`, got);
   if (length > BigInt(fileSize - LENGTH_BYTES)) {
-    badInput(
-      where,
-      `a header within the file's ${fileSize} bytes`,
-      `a header length of ${length.toString()}`,
-    );
+    badInput(where, `a header within the file's ${fileSize} bytes`, got);
   }
   return Number(length);
 }
@@ -151,6 +152,11 @@ function decodeUtf8(bytes: Uint8Array, where: string): string {
   } catch {
     badInput(where, 'valid UTF-8', 'other bytes');
   }
+}
+
+function mistakenFor(start: Uint8Array): string | undefined {
+  const text = String.fromCharCode(...start);
+  return MISTAKEN_FILES.find(([signature]) => text.startsWith(signature))?.[1];
 }
 
 function hexadecimal(byte: number): string {

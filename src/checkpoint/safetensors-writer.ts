@@ -2,7 +2,8 @@
  * Writing safetensors files: streamed tensor by tensor, whole or not at all.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { writeFileAtomic } from './atomic-file.ts';
+import { stageFile, writeFileAtomic } from './atomic-file.ts';
+import type { FileContent, StagedFile } from './atomic-file.ts';
 import { checkData, layOut } from './safetensors-layout.ts';
 import type { Metadata, TensorToWrite } from './safetensors-layout.ts';
 
@@ -22,15 +23,32 @@ export async function writeSafetensors(
   tensors: Iterable<TensorToWrite>,
   metadata?: Metadata,
 ): Promise<void> {
+  await writeFileAtomic(path, safetensorsContent(path, tensors, metadata));
+}
+
+/** The same up to the point where the file takes its place, for several files that shall change together. */
+export async function stageSafetensors(
+  path: string,
+  tensors: Iterable<TensorToWrite>,
+  metadata?: Metadata,
+): Promise<StagedFile> {
+  return stageFile(path, safetensorsContent(path, tensors, metadata));
+}
+
+function safetensorsContent(
+  path: string,
+  tensors: Iterable<TensorToWrite>,
+  metadata: Metadata | undefined,
+): FileContent {
   const layout = layOut(tensors, metadata, path);
-  await writeFileAtomic(path, async (file) => {
+  return async (file) => {
     await writeAll(file, layout.header);
     for (const [tensor, byteLength] of layout.tensors) {
       const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
       checkData(tensor, data, byteLength, path);
       await writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
-  });
+  };
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
