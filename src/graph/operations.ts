@@ -76,8 +76,8 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : apply('broadcastTo', [x], { shape });
 }
 
-/** Part `start` to `end` (exclusive) of an axis. */
-export function slice(x: Tensor, axis: number, start: number, end: number): Tensor {
+/** Part `start` to `end` (exclusive) of an axis; a symbolic end needs start 0. */
+export function slice(x: Tensor, axis: number, start: number, end: Dim): Tensor {
   return apply('slice', [x], { axis: normalizeAxis(axis, x.shape.length), start, end });
 }
 

@@ -4,7 +4,7 @@
  * Each concern keeps its own table over these names, so that a missing row does not compile: `shape-rules.ts` (result
  * shapes), `../autodiff/gradient-rules.ts` (derivatives), `../onnx/lowering-rules.ts` (ONNX nodes).
  */
-import type { DType, Shape } from './shape.ts';
+import type { Dim, DType, Shape } from './shape.ts';
 
 /** Numbers held by a graph itself. Large arrays belong into inputs. */
 export type ConstantData = Float32Array | Int32Array | BigInt64Array | Int8Array | Uint8Array;
@@ -43,8 +43,8 @@ export interface OpAttributes {
   reshape: { readonly shape: Shape };
   transpose: { readonly permutation: readonly number[] };
   broadcastTo: { readonly shape: Shape };
-  /** The part `start` to `end` (exclusive) of one axis. */
-  slice: { readonly axis: number; readonly start: number; readonly end: number };
+  /** The part `start` to `end` (exclusive) of one axis. A symbolic end needs start 0. */
+  slice: { readonly axis: number; readonly start: number; readonly end: Dim };
   /** Zeros before and after along one axis, up to the size of `shape`: the transpose of `slice`. */
   pad: { readonly axis: number; readonly before: number; readonly shape: Shape };
 
@@ -61,7 +61,7 @@ export interface OpAttributes {
   /** The transpose of `gather`: updates [..., C] added into [rows, C] by ids [...]; ids may repeat. */
   scatterAdd: { readonly rows: number };
   /** ids [...] to [..., depth] with a 1 at each id; an id outside 0 to depth - 1 gives a row of zeros. */
-  oneHot: { readonly depth: number | string };
+  oneHot: { readonly depth: Dim };
   /** x / (1 - rate) where the mask holds 1, and 0 where it holds 0. The mask is uint8, of x's shape. */
   dropout: { readonly rate: number };
   /**

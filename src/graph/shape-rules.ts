@@ -127,11 +127,12 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     const [x] = inputs as [ValueType];
     const place = normalizeAxis(axis, x.shape.length);
     const size = x.shape[place]!;
+    const length = typeof end === 'number' ? end - start : end;
     expect(
-      start >= 0 && end > start && (typeof size === 'string' || end <= size),
+      start >= 0 && (typeof end === 'number' ? end > start && (typeof size === 'string' || end <= size) : start === 0),
       `expected ${start} to ${end} inside axis ${axis}`,
     );
-    return [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === place ? end - start : dim)) }];
+    return [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === place ? length : dim)) }];
   },
   pad: (inputs, { axis, shape }) => {
     arity(inputs, 1);

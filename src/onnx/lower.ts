@@ -43,12 +43,16 @@ export interface LoweredModel {
 
 /**
  * @param outputs the results to compute, by the names they shall have
- * @throws BertramError `bad-graph` when two inputs share a name, or a symbolic dimension is on no input
+ * @throws BertramError `bad-graph` when two inputs, or an input and a result, share a name, or a symbolic dimension is on no input
  */
 export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerOptions = {}): LoweredModel {
   const { constants = new Map<string, Float32Array>(), int8Weights = new Map<string, Int8Weight>() } = options;
   const nodes = nodesOf(Object.values(outputs));
   const declarations = inputsOf(nodes);
+  const shared = declarations.find(({ name }) => name in outputs);
+  if (shared !== undefined) {
+    throw new BertramError('bad-graph', `lower: expected results not named like inputs, got ${shared.name} as both`);
+  }
   const fed = declarations.filter(({ name }) => !constants.has(name) && !int8Weights.has(name));
   const emit = new Emitter(fed);
   for (const { name, dtype, shape } of declarations) {

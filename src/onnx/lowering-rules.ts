@@ -83,7 +83,7 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
   ],
   broadcastTo: ({ attributes: { shape } }, [x], { emit }) => [emit.node('Expand', [x!, emit.shape(shape)])],
   slice: ({ attributes: { axis, start, end } }, [x], { emit }) => [
-    emit.node('Slice', [x!, emit.integers([start]), emit.integers([end]), emit.integers([axis])]),
+    emit.node('Slice', [x!, emit.integers([start]), emit.dim(end), emit.integers([axis])]),
   ],
   pad: ({ inputs: [x], attributes: { axis, before, shape } }, inputs, { emit }) => {
     const after = padAfter(emit, x!.shape[axis]!, before, shape[axis]!);

@@ -1,0 +1,10 @@
+export { formatBertConfig, parseBertConfig, presetConfig, presetNames, type BertConfig, type PresetName } from './config.ts';
+export {
+  bertEncoder,
+  bertForQuestionAnswering,
+  bertInputs,
+  bertPooler,
+  spanLoss,
+  type BertInputs,
+  type SpanLogits,
+} from './model.ts';

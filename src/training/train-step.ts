@@ -1,0 +1,191 @@
+/**
+ * One step of training, in two programs: gradients of a batch, and the update of the parameters.
+ *
+ * They are two because the update writes over the parameters, and inside one program a gradient could still be reading
+ * them. The update runs over blocks that fit the processor's cache, which is several times as fast as over whole
+ * parameters.
+ */
+import { gradient } from '../autodiff/index.ts';
+import { add, input, type Tensor } from '../graph/index.ts';
+import type { Dropout, Parameter } from '../nn/index.ts';
+import { adamWScalars, adamWUpdate, clippingFactor, sumOfSquares, type AdamWOptions, type AdamWUpdate } from '../optim/index.ts';
+import { compile, type Feeds, type HostTensor, type Program } from '../runtime/index.ts';
+import { DropoutMasks } from './dropout-masks.ts';
+import { TrainingState } from './training-state.ts';
+
+/** What is trained: a loss over parameters. The trainer knows nothing else of the model. */
+export interface Objective {
+  /** float32 [] */
+  readonly loss: Tensor;
+  readonly parameters: readonly Parameter[];
+  readonly dropout: Dropout;
+}
+
+export interface TrainStepOptions {
+  readonly optimizer: AdamWOptions;
+  /** The global norm that gradients are clipped to; 0 leaves them as they are. */
+  readonly maxGradNorm: number;
+  readonly seed: number;
+  readonly threads?: number;
+  readonly keepMemory?: boolean;
+}
+
+/** Numbers that an update handles at a time: 4 arrays of this length stay in the cache. */
+const BLOCK = 2 ** 17;
+
+type ScalarFeeds = Record<string, HostTensor>;
+
+export class TrainStep {
+  readonly state: TrainingState;
+  readonly #options: TrainStepOptions;
+  readonly #masks: DropoutMasks;
+  readonly #gradients: Program;
+  readonly #update: Program<keyof AdamWUpdate>;
+  readonly #norm: Program<'square'>;
+  readonly #accumulate: Program<'sum'>;
+  readonly #parameterFeeds: Feeds;
+  /** Where the gradients of an update's first batch go, and those of later ones until they are added. */
+  readonly #targets: Record<string, HostTensor>;
+  #later: { readonly values: Float32Array; readonly targets: Record<string, HostTensor> } | undefined;
+  #batches = 0;
+
+  private constructor(
+    state: TrainingState,
+    options: TrainStepOptions,
+    masks: DropoutMasks,
+    programs: {
+      gradients: Program;
+      update: Program<keyof AdamWUpdate>;
+      norm: Program<'square'>;
+      accumulate: Program<'sum'>;
+    },
+  ) {
+    this.state = state;
+    this.#options = options;
+    this.#masks = masks;
+    this.#gradients = programs.gradients;
+    this.#update = programs.update;
+    this.#norm = programs.norm;
+    this.#accumulate = programs.accumulate;
+    this.#parameterFeeds = state.valueViews();
+    this.#targets = gradientTargets(state, state.gradients);
+  }
+
+  /** Compiles the programs. Parameters are zero until they are initialised or loaded into `state`. */
+  static async create(objective: Objective, options: TrainStepOptions): Promise<TrainStep> {
+    const { loss, parameters, dropout } = objective;
+    const engine = {
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...(options.keepMemory === undefined ? {} : { keepMemory: options.keepMemory }),
+    };
+    const tensors = gradient(
+      loss,
+      parameters.map(({ tensor }) => tensor),
+    );
+    const outputs = Object.fromEntries(parameters.map(({ name }, i) => [gradientName(name), tensors[i]!]));
+    const programs = {
+      gradients: await compile({ loss, ...outputs }, engine),
+      update: await compile({ ...adamWUpdate(options.optimizer) }, engine),
+      norm: await compile({ square: sumOfSquares() }, engine),
+      accumulate: await compile({ sum: add(input('a', 'float32', ['n']), input('b', 'float32', ['n'])) }, engine),
+    };
+    const state = new TrainingState(parameters);
+    return new TrainStep(state, options, new DropoutMasks(dropout.sites, options.seed), programs);
+  }
+
+  /**
+   * Computes the gradients of a batch and adds them to those since the last update.
+   *
+   * @param batch the objective's inputs
+   * @param sizes the sizes of the batch's letters, such as B and S
+   * @param number of the batch in the run: it decides the dropout masks
+   * @returns the loss
+   */
+  async backward(batch: Feeds, sizes: ReadonlyMap<string, number>, number: number): Promise<number> {
+    const feeds = { ...batch, ...this.#masks.draw(number, sizes), ...this.#parameterFeeds };
+    const first = this.#batches === 0;
+    const { loss } = await this.#gradients.run(feeds, first ? this.#targets : this.#laterBatch().targets);
+    if (!first) await this.#addLaterBatch();
+    this.#batches += 1;
+    return Number(loss!.data[0]);
+  }
+
+  /**
+   * Updates the parameters with the mean gradient of the batches since the last update.
+   *
+   * @param step the number of this update, from 1
+   * @returns the global norm of the gradient, before clipping
+   */
+  async update(step: number, learningRate: number): Promise<number> {
+    const { gradients } = this.state;
+    const perBatch = 1 / this.#batches;
+    const norm = Math.sqrt(await this.#sumOfSquares(gradients)) * perBatch;
+    const scale = perBatch * clippingFactor(norm, this.#options.maxGradNorm);
+    for (const group of this.state.groups) {
+      const scalars: ScalarFeeds = {};
+      for (const [name, value] of Object.entries(
+        adamWScalars(this.#options.optimizer, step, learningRate, scale, group.decays),
+      )) {
+        scalars[name] = { data: Float32Array.of(value as number), shape: [] };
+      }
+      for (let begin = group.begin; begin < group.end; begin += BLOCK) {
+        const end = Math.min(group.end, begin + BLOCK);
+        const block = (array: Float32Array): HostTensor => ({
+          data: array.subarray(begin, end),
+          shape: [end - begin],
+        });
+        const parameter = block(this.state.values);
+        const first_moment = block(this.state.firstMoments);
+        const second_moment = block(this.state.secondMoments);
+        await this.#update.run(
+          { ...scalars, parameter, first_moment, second_moment, gradient: block(gradients) },
+          { next_parameter: parameter, next_first_moment: first_moment, next_second_moment: second_moment },
+        );
+      }
+    }
+    this.#batches = 0;
+    return norm;
+  }
+
+  async release(): Promise<void> {
+    await Promise.all([this.#gradients, this.#update, this.#norm, this.#accumulate].map((program) => program.release()));
+  }
+
+  /** Block by block, and the blocks in double precision: exact enough for any size, and the same at any thread count. */
+  async #sumOfSquares(values: Float32Array): Promise<number> {
+    let total = 0;
+    for (let begin = 0; begin < values.length; begin += BLOCK) {
+      const data = values.subarray(begin, begin + BLOCK);
+      const { square } = await this.#norm.run({ gradient: { data, shape: [data.length] } });
+      total += Number(square.data[0]);
+    }
+    return total;
+  }
+
+  #laterBatch(): { readonly values: Float32Array; readonly targets: Record<string, HostTensor> } {
+    if (this.#later === undefined) {
+      const values = new Float32Array(this.state.gradients.length);
+      this.#later = { values, targets: gradientTargets(this.state, values) };
+    }
+    return this.#later;
+  }
+
+  async #addLaterBatch(): Promise<void> {
+    const total = this.state.gradients;
+    const { values } = this.#laterBatch();
+    for (let begin = 0; begin < total.length; begin += BLOCK) {
+      const block = (array: Float32Array): HostTensor => {
+        const data = array.subarray(begin, begin + BLOCK);
+        return { data, shape: [data.length] };
+      };
+      const sum = block(total);
+      await this.#accumulate.run({ a: sum, b: block(values) }, { sum });
+    }
+  }
+}
+
+const gradientName = (parameter: string): string => `gradient of ${parameter}`;
+
+function gradientTargets(state: TrainingState, flat: Float32Array): Record<string, HostTensor> {
+  return Object.fromEntries(state.parameters.map(({ name }) => [gradientName(name), state.viewOf(flat, name)]));
+}
