@@ -8,3 +8,4 @@ export {
   type BertInputs,
   type SpanLogits,
 } from './model.ts';
+export { bertConfigOf, loadBertParameters, type BertLoadOptions } from './pretrained.ts';

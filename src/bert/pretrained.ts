@@ -1,0 +1,59 @@
+/** A BERT from its model directory: configuration parsed, parameters matched with those that a graph declares. */
+import {
+  loadParameters,
+  openModelWeights,
+  type LoadedParameters,
+  type LoadOptions,
+  type ModelDirectory,
+} from '../checkpoint/index.ts';
+import type { Parameter } from '../nn/index.ts';
+import { BertramError, badInput, messageOf } from '../support/errors.ts';
+import { parseBertConfig, type BertConfig } from './config.ts';
+
+/** @throws BertramError `bad-input` when `config.json` is not JSON, or a field does not fit */
+export function bertConfigOf({ path, configText }: ModelDirectory): BertConfig {
+  const where = `${path}/config.json`;
+  let json: unknown;
+  try {
+    json = JSON.parse(configText);
+  } catch (error) {
+    badInput(where, 'JSON', messageOf(error));
+  }
+  return parseBertConfig(json, where);
+}
+
+export interface BertLoadOptions extends LoadOptions {
+  /** The parameters that may be missing, such as a head that is yet to be trained; by the beginning of their names. */
+  readonly mayMiss?: readonly string[];
+  /** Where to put a parameter's numbers; a new array where it returns nothing. */
+  readonly into?: (name: string) => Float32Array | undefined;
+}
+
+/**
+ * Loads the parameters that a graph declares.
+ *
+ * @throws BertramError `bad-input` naming the parameters that are missing and may not be
+ */
+export async function loadBertParameters(
+  { path }: ModelDirectory,
+  declared: readonly Parameter[],
+  { mayMiss = [], into, ...options }: BertLoadOptions = {},
+): Promise<LoadedParameters> {
+  const source = await openModelWeights(path);
+  try {
+    const wanted = declared.map(({ name, shape }) => {
+      const target = into?.(name);
+      return { name, shape, ...(target === undefined ? {} : { into: target }) };
+    });
+    const loaded = await loadParameters(source, wanted, options);
+    const missed = loaded.missing.filter((name) => !mayMiss.some((beginning) => name.startsWith(beginning)));
+    if (missed.length > 0) {
+      const shown = missed.slice(0, 3).join(', ');
+      const all = missed.length > 3 ? `${shown} and ${missed.length - 3} more` : shown;
+      throw new BertramError('bad-input', `${path}: expected all ${declared.length} parameters, got none for ${all}`);
+    }
+    return loaded;
+  } finally {
+    await source.close();
+  }
+}
