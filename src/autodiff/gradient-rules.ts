@@ -145,7 +145,12 @@ function softmaxGradient(y: Tensor, g: Tensor): Tensor {
  */
 function attentionGradient(inputs: readonly Tensor[], heads: number, g: Tensor): Tensor[] {
   const [query, key, value, mask] = inputs as [Tensor, Tensor, Tensor, Tensor | undefined];
-  const [q, k, v, upstream] = [query, key, value, g].map((x) => splitHeads(x, heads)) as [Tensor, Tensor, Tensor, Tensor];
+  const [q, k, v, upstream] = [query, key, value, g].map((x) => splitHeads(x, heads)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
   const scale = 1 / Math.sqrt(q.shape[3] as number);
   const scores = matmul(q, k, { transposeB: true, scale }); // [B, N, S, S]
   const p = softmax(mask === undefined ? scores : add(scores, paddingBias(mask)));

@@ -4,7 +4,17 @@
  * The walk visits nodes from the loss back to the inputs, hands each node's gradient to its rule, and adds up what
  * reaches a tensor along several ways. Un-broadcasting is done here, once, and not in the rules.
  */
-import { add, describe, nodesOf, reshape, sameShape, scalar, sum, type Node, type Tensor } from '../graph/index.ts';
+import {
+  add,
+  describe,
+  nodesOf,
+  reshape,
+  sameShape,
+  scalar,
+  sum,
+  type Node,
+  type Tensor,
+} from '../graph/index.ts';
 import { BertramError } from '../support/errors.ts';
 import { gradientRules, type GradientRule } from './gradient-rules.ts';
 
@@ -18,7 +28,10 @@ import { gradientRules, type GradientRule } from './gradient-rules.ts';
  */
 export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (loss.shape.length !== 0 || loss.dtype !== 'float32') {
-    throw new BertramError('bad-graph', `gradient: expected a loss float32[], got ${describe(loss.dtype, loss.shape)}`);
+    throw new BertramError(
+      'bad-graph',
+      `gradient: expected a loss float32[], got ${describe(loss.dtype, loss.shape)}`,
+    );
   }
   const gradients = new Map<Tensor, Tensor>([[loss, scalar(1)]]);
   const wanted = new Set(wrt);
@@ -29,7 +42,10 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     const upstream = gradients.get(node.outputs[0]!);
     const side = node.outputs.slice(1).find((output) => gradients.has(output));
     if (side !== undefined) {
-      throw new BertramError('bad-graph', `gradient: output ${side.index} of ${node.label} has no derivative`);
+      throw new BertramError(
+        'bad-graph',
+        `gradient: output ${side.index} of ${node.label} has no derivative`,
+      );
     }
     if (upstream === undefined || !leading.has(node)) continue;
     const rule = gradientRules[node.op] as GradientRule;

@@ -21,7 +21,10 @@ export interface BertConfig {
   readonly padTokenId: number;
 }
 
-const size = z.int().positive().max(2 ** 24);
+const size = z
+  .int()
+  .positive()
+  .max(2 ** 24);
 const probability = z.number().min(0).lt(1);
 
 /** Defaults are those of `BertConfig`, which fills in what old configurations leave out. */
@@ -54,9 +57,15 @@ export function parseBertConfig(json: unknown, where = 'config.json'): BertConfi
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     const field = issue.path.join('.');
-    const value: unknown = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], json);
+    const value: unknown = issue.path.reduce<unknown>(
+      (at, key) => (at as Record<PropertyKey, unknown>)[key],
+      json,
+    );
     const message = issue.message.replace(/^Invalid (input|option): /, '');
-    throw new BertramError('bad-input', `${where}: ${field === '' ? '' : `${field}: `}${message}, got ${shown(value)}`);
+    throw new BertramError(
+      'bad-input',
+      `${where}: ${field === '' ? '' : `${field}: `}${message}, got ${shown(value)}`,
+    );
   }
   const file = parsed.data;
   if (file.hidden_size % file.num_attention_heads !== 0) {

@@ -1,4 +1,11 @@
-export { formatBertConfig, parseBertConfig, presetConfig, presetNames, type BertConfig, type PresetName } from './config.ts';
+export {
+  formatBertConfig,
+  parseBertConfig,
+  presetConfig,
+  presetNames,
+  type BertConfig,
+  type PresetName,
+} from './config.ts';
 export {
   bertEncoder,
   bertForQuestionAnswering,

@@ -37,26 +37,45 @@ export function bertInputs(): BertInputs {
 }
 
 /** The embeddings and all layers. Returns the hidden states: the embeddings' first, then each layer's; each [B, S, H]. */
-export function bertEncoder(parameters: Parameters, config: BertConfig, inputs: BertInputs, dropout: Dropout): Tensor[] {
+export function bertEncoder(
+  parameters: Parameters,
+  config: BertConfig,
+  inputs: BertInputs,
+  dropout: Dropout,
+): Tensor[] {
   const layers = parameters.in('encoder').in('layer');
-  const embedded = scoped('embeddings', () => bertEmbeddings(parameters.in('embeddings'), config, inputs, dropout));
+  const embedded = scoped('embeddings', () =>
+    bertEmbeddings(parameters.in('embeddings'), config, inputs, dropout),
+  );
   const states = [embedded];
   for (let i = 0; i < config.numHiddenLayers; i++) {
     const previous = states[i]!;
     const layer = layers.in(String(i));
-    states.push(scoped(`layer.${i}`, () => bertLayer(layer, config, previous, inputs.attentionMask, dropout)));
+    states.push(
+      scoped(`layer.${i}`, () => bertLayer(layer, config, previous, inputs.attentionMask, dropout)),
+    );
   }
   return states;
 }
 
 /** The sum of word, position and token type embeddings, normalised: [B, S, H]. */
-function bertEmbeddings(parameters: Parameters, config: BertConfig, inputs: BertInputs, dropout: Dropout): Tensor {
+function bertEmbeddings(
+  parameters: Parameters,
+  config: BertConfig,
+  inputs: BertInputs,
+  dropout: Dropout,
+): Tensor {
   const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize, initializerRange } = config;
   const words = embeddingLayer(parameters.in('word_embeddings'), vocabSize, hiddenSize, initializerRange);
   const positions = parameters
     .in('position_embeddings')
     .declare('weight', [maxPositionEmbeddings, hiddenSize], truncatedNormal(initializerRange)); // [max S, H]
-  const types = embeddingLayer(parameters.in('token_type_embeddings'), typeVocabSize, hiddenSize, initializerRange);
+  const types = embeddingLayer(
+    parameters.in('token_type_embeddings'),
+    typeVocabSize,
+    hiddenSize,
+    initializerRange,
+  );
   const normalize = layerNormLayer(parameters.in('LayerNorm'), hiddenSize, config.layerNormEps);
 
   const sequence = inputs.inputIds.shape[1] as Dim;
@@ -102,7 +121,12 @@ function bertLayer(
 /** The first token's state through a dense layer and tanh: [B, S, H] to [B, H]. */
 export function bertPooler(parameters: Parameters, config: BertConfig, hiddenState: Tensor): Tensor {
   const [batch] = hiddenState.shape as [Dim];
-  const dense = linearLayer(parameters.in('dense'), config.hiddenSize, config.hiddenSize, config.initializerRange);
+  const dense = linearLayer(
+    parameters.in('dense'),
+    config.hiddenSize,
+    config.hiddenSize,
+    config.initializerRange,
+  );
   const first = reshape(slice(hiddenState, 1, 0, 1), [batch, config.hiddenSize]); // [B, H]
   return tanh(dense(first));
 }
@@ -136,7 +160,11 @@ export function bertForQuestionAnswering(
  *
  * @param startPositions int32 [B]; so is endPositions
  */
-export function spanLoss({ startLogits, endLogits }: SpanLogits, startPositions: Tensor, endPositions: Tensor): Tensor {
+export function spanLoss(
+  { startLogits, endLogits }: SpanLogits,
+  startPositions: Tensor,
+  endPositions: Tensor,
+): Tensor {
   return scoped('loss', () => {
     const total = add(crossEntropy(startLogits, startPositions), crossEntropy(endLogits, endPositions));
     return multiply(total, 0.5);

@@ -50,7 +50,10 @@ export async function loadBertParameters(
     if (missed.length > 0) {
       const shown = missed.slice(0, 3).join(', ');
       const all = missed.length > 3 ? `${shown} and ${missed.length - 3} more` : shown;
-      throw new BertramError('bad-input', `${path}: expected all ${declared.length} parameters, got none for ${all}`);
+      throw new BertramError(
+        'bad-input',
+        `${path}: expected all ${declared.length} parameters, got none for ${all}`,
+      );
     }
     return loaded;
   } finally {

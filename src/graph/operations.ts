@@ -6,7 +6,11 @@ import type { ConstantData, OpAttributes, OpName } from './ops.ts';
 import { normalizeAxis, sameShape, type Dim, type DType, type Shape } from './shape.ts';
 import { Node, type Tensor } from './tensor.ts';
 
-function apply<Name extends OpName>(op: Name, inputs: readonly Tensor[], attributes: OpAttributes[Name]): Tensor {
+function apply<Name extends OpName>(
+  op: Name,
+  inputs: readonly Tensor[],
+  attributes: OpAttributes[Name],
+): Tensor {
   return new Node(op, inputs, attributes).outputs[0]!;
 }
 
@@ -99,7 +103,10 @@ export function mean(x: Tensor, axes: readonly number[], keepDims = false): Tens
   for (const axis of axes) {
     const size = x.shape.at(axis);
     if (typeof size !== 'number') {
-      throw new BertramError('bad-graph', `mean: expected axes of fixed size, got axis ${axis} of ${x.toString()}`);
+      throw new BertramError(
+        'bad-graph',
+        `mean: expected axes of fixed size, got axis ${axis} of ${x.toString()}`,
+      );
     }
     count *= size;
   }
@@ -125,8 +132,15 @@ export const scatterAdd = (updates: Tensor, ids: Tensor, rows: number): Tensor =
 export const oneHot = (ids: Tensor, depth: Dim): Tensor => apply('oneHot', [ids], { depth });
 
 /** Zeroes x where the mask (uint8, 0 or 1) holds 0, and scales the rest by 1 / (1 - rate) (Srivastava et al., 2014). */
-export const dropout = (x: Tensor, mask: Tensor, rate: number): Tensor => apply('dropout', [x, mask], { rate });
+export const dropout = (x: Tensor, mask: Tensor, rate: number): Tensor =>
+  apply('dropout', [x, mask], { rate });
 
 /** Multi-head attention of query, key, value [B, S, H]; mask int32 [B, S] holds 0 where a key is padding. [B, S, H]. */
-export const attention = (query: Tensor, key: Tensor, value: Tensor, mask: Tensor | undefined, heads: number): Tensor =>
+export const attention = (
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  mask: Tensor | undefined,
+  heads: number,
+): Tensor =>
   apply('attention', mask === undefined ? [query, key, value] : [query, key, value, mask], { heads });

@@ -28,7 +28,9 @@ function printAttribute(value: unknown): string {
   if (Array.isArray(value)) return `[${value.join(', ')}]`;
   if (ArrayBuffer.isView(value)) {
     const numbers = value as unknown as ArrayLike<number | bigint>;
-    const shown = Array.from(numbers as ArrayLike<number>).slice(0, 4).join(', ');
+    const shown = Array.from(numbers as ArrayLike<number>)
+      .slice(0, 4)
+      .join(', ');
     return numbers.length > 4 ? `[${shown}, … ${numbers.length} in all]` : `[${shown}]`;
   }
   return String(value);

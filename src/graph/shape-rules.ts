@@ -57,7 +57,10 @@ function isIds(type: ValueType): boolean {
 export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   input: (inputs, { dtype, shape }) => [{ dtype, shape }],
   constant: (inputs, { data, dtype, shape }) => {
-    expect(product(shape) === data.length, `expected ${String(product(shape))} numbers for [${shape.join(', ')}]`);
+    expect(
+      product(shape) === data.length,
+      `expected ${String(product(shape))} numbers for [${shape.join(', ')}]`,
+    );
     return [{ dtype, shape }];
   },
 
@@ -85,8 +88,12 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     const [a, b] = inputs as [ValueType, ValueType];
     expect(a.shape.length >= 2 && b.shape.length >= 2, 'expected inputs of rank 2 or more');
     expect(a.dtype === 'float32' && b.dtype === 'float32', 'expected float32');
-    const [aRows, aColumns] = transposeA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
-    const [bRows, bColumns] = transposeB ? [b.shape.at(-1)!, b.shape.at(-2)!] : [b.shape.at(-2)!, b.shape.at(-1)!];
+    const [aRows, aColumns] = transposeA
+      ? [a.shape.at(-1)!, a.shape.at(-2)!]
+      : [a.shape.at(-2)!, a.shape.at(-1)!];
+    const [bRows, bColumns] = transposeB
+      ? [b.shape.at(-1)!, b.shape.at(-2)!]
+      : [b.shape.at(-2)!, b.shape.at(-1)!];
     expect(aColumns === bRows, 'expected inner axes that agree');
     const leading = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
     expect(leading !== undefined, 'expected leading axes that broadcast');
@@ -96,8 +103,14 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     expect(inputs.length === 2 || inputs.length === 3, 'expected x, weight and perhaps bias');
     const [x, weight, bias] = inputs as [ValueType, ValueType, ValueType | undefined];
     expect(weight.shape.length === 2, 'expected a weight of rank 2');
-    expect(last(x.shape, 'expected x of rank 1 or more') === weight.shape[1], "expected x's last axis to be weight's");
-    expect(bias === undefined || sameShape(bias.shape, [weight.shape[0]!]), "expected a bias of weight's first axis");
+    expect(
+      last(x.shape, 'expected x of rank 1 or more') === weight.shape[1],
+      "expected x's last axis to be weight's",
+    );
+    expect(
+      bias === undefined || sameShape(bias.shape, [weight.shape[0]!]),
+      "expected a bias of weight's first axis",
+    );
     return [{ dtype: 'float32', shape: [...x.shape.slice(0, -1), weight.shape[0]!] }];
   },
 
@@ -119,7 +132,10 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   broadcastTo: (inputs, { shape }) => {
     arity(inputs, 1);
     const result = broadcast(inputs[0]!.shape, shape);
-    expect(result !== undefined && sameShape(result, shape), `expected a shape that broadcasts to [${shape.join(', ')}]`);
+    expect(
+      result !== undefined && sameShape(result, shape),
+      `expected a shape that broadcasts to [${shape.join(', ')}]`,
+    );
     return [{ dtype: inputs[0]!.dtype, shape }];
   },
   slice: (inputs, { axis, start, end }) => {
@@ -129,7 +145,8 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     const size = x.shape[place]!;
     const length = typeof end === 'number' ? end - start : end;
     expect(
-      start >= 0 && (typeof end === 'number' ? end > start && (typeof size === 'string' || end <= size) : start === 0),
+      start >= 0 &&
+        (typeof end === 'number' ? end > start && (typeof size === 'string' || end <= size) : start === 0),
       `expected ${start} to ${end} inside axis ${axis}`,
     );
     return [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === place ? length : dim)) }];
@@ -178,7 +195,9 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     const [updates, ids] = inputs as [ValueType, ValueType];
     expect(isIds(ids), 'expected integer ids');
     expect(sameShape(updates.shape.slice(0, -1), ids.shape), 'expected one row of updates for each id');
-    return [{ dtype: updates.dtype, shape: [rows, last(updates.shape, 'expected updates of rank 1 or more')] }];
+    return [
+      { dtype: updates.dtype, shape: [rows, last(updates.shape, 'expected updates of rank 1 or more')] },
+    ];
   },
   oneHot: (inputs, { depth }) => {
     arity(inputs, 1);
@@ -196,9 +215,15 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     expect(inputs.length === 3 || inputs.length === 4, 'expected query, key, value and perhaps mask');
     const [query, key, value, mask] = inputs as [ValueType, ValueType, ValueType, ValueType | undefined];
     expect(query.shape.length === 3, 'expected query [B, S, H]');
-    expect(sameShape(query.shape, key.shape) && sameShape(key.shape, value.shape), 'expected query, key and value alike');
+    expect(
+      sameShape(query.shape, key.shape) && sameShape(key.shape, value.shape),
+      'expected query, key and value alike',
+    );
     const hidden = query.shape[2]!;
-    expect(typeof hidden === 'number' && hidden % heads === 0, `expected H to be a multiple of ${heads} heads`);
+    expect(
+      typeof hidden === 'number' && hidden % heads === 0,
+      `expected H to be a multiple of ${heads} heads`,
+    );
     expect(
       mask === undefined || (mask.dtype === 'int32' && sameShape(mask.shape, query.shape.slice(0, 2))),
       'expected a mask int32[B, S]',

@@ -49,7 +49,10 @@ export function evaluateDim(dim: Dim, bindings: ReadonlyMap<string, number>): nu
     const literal = Number(factor);
     const value = Number.isNaN(literal) ? bindings.get(factor) : literal;
     if (value === undefined) {
-      throw new BertramError('bad-graph', `dimension ${dim}: ${factor} is not bound by any input of the program`);
+      throw new BertramError(
+        'bad-graph',
+        `dimension ${dim}: ${factor} is not bound by any input of the program`,
+      );
     }
     size *= value;
   }

@@ -30,7 +30,9 @@ export class Node<Name extends OpName = OpName> {
 
   /** The line of source code that made this node, such as `src/bert/encoder.ts:71:20`, where it is known. */
   get source(): string | undefined {
-    const line = this.#origin.stack?.split('\n').find((frame) => frame.includes(' at ') && !graphFrame.test(frame));
+    const line = this.#origin.stack
+      ?.split('\n')
+      .find((frame) => frame.includes(' at ') && !graphFrame.test(frame));
     return line === undefined ? undefined : /\(?([^\s(]+:\d+:\d+)\)?$/.exec(line)?.[1];
   }
 
@@ -49,8 +51,13 @@ export class Node<Name extends OpName = OpName> {
     } catch (error) {
       if (!(error instanceof BertramError)) throw error;
       const got = this.inputs.map((input) => describe(input.dtype, input.shape)).join(' and ');
-      const where = [this.scope === '' ? '' : ` in ${this.scope}`, this.source ? ` (${this.source})` : ''].join('');
-      throw new BertramError('bad-graph', `${this.op}: ${error.message}, got ${got}${where}`, { cause: error });
+      const where = [
+        this.scope === '' ? '' : ` in ${this.scope}`,
+        this.source ? ` (${this.source})` : '',
+      ].join('');
+      throw new BertramError('bad-graph', `${this.op}: ${error.message}, got ${got}${where}`, {
+        cause: error,
+      });
     }
   }
 }

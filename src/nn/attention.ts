@@ -1,5 +1,14 @@
 /** Multi-head scaled dot-product attention (Vaswani et al., 2017). */
-import { add, attention, matmul, mergeHeads, paddingBias, softmax, splitHeads, type Tensor } from '../graph/index.ts';
+import {
+  add,
+  attention,
+  matmul,
+  mergeHeads,
+  paddingBias,
+  softmax,
+  splitHeads,
+  type Tensor,
+} from '../graph/index.ts';
 import type { Dropout } from './dropout.ts';
 
 export interface AttentionOptions {

@@ -6,7 +6,12 @@ import type { Parameters } from './parameters.ts';
 export type Layer = (x: Tensor) => Tensor;
 
 /** [..., I] to [..., O]: x weightᵀ + bias. */
-export function linearLayer(parameters: Parameters, inputs: number, outputs: number, deviation: number): Layer {
+export function linearLayer(
+  parameters: Parameters,
+  inputs: number,
+  outputs: number,
+  deviation: number,
+): Layer {
   const weight = parameters.declare('weight', [outputs, inputs], truncatedNormal(deviation));
   const bias = parameters.declare('bias', [outputs], zeros);
   return (x) => linear(x, weight, bias);
@@ -20,7 +25,12 @@ export function layerNormLayer(parameters: Parameters, size: number, epsilon: nu
 }
 
 /** Integer ids [...] to rows [..., C] of a table [rows, C]. */
-export function embeddingLayer(parameters: Parameters, rows: number, columns: number, deviation: number): Layer {
+export function embeddingLayer(
+  parameters: Parameters,
+  rows: number,
+  columns: number,
+  deviation: number,
+): Layer {
   const table = parameters.declare('weight', [rows, columns], truncatedNormal(deviation));
   return (ids) => gather(table, ids);
 }

@@ -74,9 +74,13 @@ export class Emitter {
   nodeWithOutputs(opType: string, inputs: readonly string[], options: EmitOptions = {}): string[] {
     const name = `${this.#prefix}/${this.#count++}`;
     const outputs = Array.from({ length: options.outputs ?? 1 }, (_, i) => `${name}:${i}`);
-    const attribute = Object.entries(options.attributes ?? {}).map(([key, value]) => encodeAttribute(key, value));
+    const attribute = Object.entries(options.attributes ?? {}).map(([key, value]) =>
+      encodeAttribute(key, value),
+    );
     const domain = options.domain ?? '';
-    this.nodes.push(create(NodeProtoSchema, { name, opType, input: [...inputs], output: outputs, attribute, domain }));
+    this.nodes.push(
+      create(NodeProtoSchema, { name, opType, input: [...inputs], output: outputs, attribute, domain }),
+    );
     return outputs;
   }
 
@@ -115,20 +119,29 @@ export class Emitter {
   /** A shape as int64[rank]. */
   shape(shape: Shape): string {
     if (shape.every((dim) => typeof dim === 'number')) return this.integers(shape);
-    return this.node('Concat', shape.map((dim) => this.dim(dim)), { attributes: { axis: 0 } });
+    return this.node(
+      'Concat',
+      shape.map((dim) => this.dim(dim)),
+      { attributes: { axis: 0 } },
+    );
   }
 
   #dimLetter(letter: string): string {
     const source = this.#dimSources.get(letter);
     if (source === undefined) {
-      throw new BertramError('bad-graph', `dimension ${letter}: expected an input of the program that has it, got none`);
+      throw new BertramError(
+        'bad-graph',
+        `dimension ${letter}: expected an input of the program that has it, got none`,
+      );
     }
     const { value, axis } = source;
     return this.node('Shape', [value], { attributes: { start: axis, end: axis + 1 } });
   }
 
   #dimProduct(factors: readonly string[]): string {
-    const values = factors.map((factor) => (/^\d+$/.test(factor) ? this.integers([Number(factor)]) : this.dim(factor)));
+    const values = factors.map((factor) =>
+      /^\d+$/.test(factor) ? this.integers([Number(factor)]) : this.dim(factor),
+    );
     return values.reduce((a, b) => this.node('Mul', [a, b]));
   }
 
@@ -157,12 +170,17 @@ export function encodeTensor(
 }
 
 function encodeAttribute(name: string, value: AttributeValue): AttributeProto {
-  if (typeof value === 'number') return create(AttributeProtoSchema, { name, i: BigInt(value), type: INT_ATTRIBUTE });
+  if (typeof value === 'number')
+    return create(AttributeProtoSchema, { name, i: BigInt(value), type: INT_ATTRIBUTE });
   if (typeof value === 'string') {
     return create(AttributeProtoSchema, { name, s: new TextEncoder().encode(value), type: STRING_ATTRIBUTE });
   }
   if (Array.isArray(value)) {
-    return create(AttributeProtoSchema, { name, ints: value.map((item: number) => BigInt(item)), type: INTS_ATTRIBUTE });
+    return create(AttributeProtoSchema, {
+      name,
+      ints: value.map((item: number) => BigInt(item)),
+      type: INTS_ATTRIBUTE,
+    });
   }
   if ('float' in value) return create(AttributeProtoSchema, { name, f: value.float, type: FLOAT_ATTRIBUTE });
   return create(AttributeProtoSchema, { name, t: value as TensorProto, type: TENSOR_ATTRIBUTE });

@@ -46,12 +46,16 @@ export interface LoweredModel {
  * @throws BertramError `bad-graph` when two inputs, or an input and a result, share a name, or a symbolic dimension is on no input
  */
 export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerOptions = {}): LoweredModel {
-  const { constants = new Map<string, Float32Array>(), int8Weights = new Map<string, Int8Weight>() } = options;
+  const { constants = new Map<string, Float32Array>(), int8Weights = new Map<string, Int8Weight>() } =
+    options;
   const nodes = nodesOf(Object.values(outputs));
   const declarations = inputsOf(nodes);
   const shared = declarations.find(({ name }) => name in outputs);
   if (shared !== undefined) {
-    throw new BertramError('bad-graph', `lower: expected results not named like inputs, got ${shared.name} as both`);
+    throw new BertramError(
+      'bad-graph',
+      `lower: expected results not named like inputs, got ${shared.name} as both`,
+    );
   }
   const fed = declarations.filter(({ name }) => !constants.has(name) && !int8Weights.has(name));
   const emit = new Emitter(fed);
@@ -71,7 +75,11 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerO
     origins.set(prefix, node);
     emit.startNode(prefix);
     const rule = loweringRules[node.op] as LoweringRule;
-    const values = rule(node, node.inputs.map((tensor) => names.get(tensor)!), context);
+    const values = rule(
+      node,
+      node.inputs.map((tensor) => names.get(tensor)!),
+      context,
+    );
     node.outputs.forEach((tensor, i) => names.set(tensor, values[i]!));
   }
 
@@ -104,7 +112,8 @@ function inputsOf(nodes: readonly Node[]): InputDeclaration[] {
   for (const node of nodes) {
     if (node.op !== 'input') continue;
     const name = inputName(node);
-    if (byName.has(name)) throw new BertramError('bad-graph', `lower: expected inputs of distinct names, got two ${name}`);
+    if (byName.has(name))
+      throw new BertramError('bad-graph', `lower: expected inputs of distinct names, got two ${name}`);
     const { dtype, shape } = node.outputs[0]!;
     byName.set(name, { name, dtype, shape });
   }
@@ -115,7 +124,11 @@ function inputsOf(nodes: readonly Node[]): InputDeclaration[] {
  * Gives results their names by renaming the values that hold them. `Identity` nodes would do it too, at the price of a
  * copy of each result; they remain for a result that is an input, a constant, or has two names.
  */
-function nameOutputs(emit: Emitter, outputs: Readonly<Record<string, Tensor>>, names: ReadonlyMap<Tensor, string>): void {
+function nameOutputs(
+  emit: Emitter,
+  outputs: Readonly<Record<string, Tensor>>,
+  names: ReadonlyMap<Tensor, string>,
+): void {
   const produced = new Map<string, NodeProto>();
   for (const node of emit.nodes) for (const value of node.output) produced.set(value, node);
   const renamed = new Map<string, string>();
@@ -139,7 +152,9 @@ function describeValue({ name, dtype, shape }: InputDeclaration): ValueInfoProto
   const dim = shape.map((size: Dim) =>
     create(TensorShapeProto_DimensionSchema, {
       value:
-        typeof size === 'number' ? { case: 'dimValue', value: BigInt(size) } : { case: 'dimParam', value: size },
+        typeof size === 'number'
+          ? { case: 'dimValue', value: BigInt(size) }
+          : { case: 'dimParam', value: size },
     }),
   );
   return create(ValueInfoProtoSchema, {

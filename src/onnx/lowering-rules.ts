@@ -70,7 +70,8 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
   },
   linear: (node, [x, weight, bias], { emit, int8Weight }) => {
     const quantized = int8Weight(node.inputs[1]!.node);
-    if (quantized !== undefined) return [int8Linear(emit, x!, weight!, bias, node.inputs[1]!.shape, quantized)];
+    if (quantized !== undefined)
+      return [int8Linear(emit, x!, weight!, bias, node.inputs[1]!.shape, quantized)];
     const product = fusedMatMul(emit, [x!, weight!], false, true, 1);
     return [bias === undefined ? product : emit.node('Add', [product, bias])];
   },
@@ -111,7 +112,11 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     const flatIds = emit.node('Reshape', [ids!, emit.integers([-1, 1])]);
     const indices = emit.node('Expand', [flatIds, emit.node('Shape', [flatUpdates])]);
     const zeros = emit.node('ConstantOfShape', [emit.shape([rows, columns])]);
-    return [emit.node('ScatterElements', [zeros, indices, flatUpdates], { attributes: { axis: 0, reduction: 'add' } })];
+    return [
+      emit.node('ScatterElements', [zeros, indices, flatUpdates], {
+        attributes: { axis: 0, reduction: 'add' },
+      }),
+    ];
   },
   oneHot: ({ attributes: { depth } }, [ids], { emit }) => {
     // Compared with 0, 1, … depth - 1 rather than ONNX's OneHot, which wraps negative ids around.
@@ -184,4 +189,3 @@ function padAfter(emit: Emitter, size: Dim, before: number, total: Dim): string 
   const sizeAndBefore = emit.node('Add', [emit.dim(size), emit.integers([before])]);
   return emit.node('Sub', [emit.dim(total), sizeAndBefore]);
 }
-

@@ -9,4 +9,10 @@ export {
   type AdamWUpdate,
 } from './adamw.ts';
 export { clippingFactor, sumOfSquares } from './clipping.ts';
-export { pretrainingSchedule, schedule, scheduleNames, type Schedule, type ScheduleName } from './schedules.ts';
+export {
+  pretrainingSchedule,
+  schedule,
+  scheduleNames,
+  type Schedule,
+  type ScheduleName,
+} from './schedules.ts';

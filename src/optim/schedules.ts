@@ -32,5 +32,6 @@ export function schedule(name: ScheduleName, warmupUpdates: number, totalUpdates
  * overrides it while it lasts.
  */
 export function pretrainingSchedule(warmupUpdates: number, totalUpdates: number): Schedule {
-  return (update) => (update < warmupUpdates ? update / warmupUpdates : Math.max(0, 1 - update / totalUpdates));
+  return (update) =>
+    update < warmupUpdates ? update / warmupUpdates : Math.max(0, 1 - update / totalUpdates);
 }

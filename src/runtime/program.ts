@@ -75,11 +75,15 @@ export class Program<Name extends string = string> {
    * @param into arrays to write results into, by name; results not named here come in new arrays
    * @throws BertramError `bad-graph` when an input is missing, unknown or of another type or shape
    */
-  async run(feeds: Feeds, into: { readonly [Key in Name]?: HostTensor } = {}): Promise<Record<Name, HostTensor>> {
+  async run(
+    feeds: Feeds,
+    into: { readonly [Key in Name]?: HostTensor } = {},
+  ): Promise<Record<Name, HostTensor>> {
     const bindings = new Map<string, number>();
     for (const { name, dtype, shape } of this.inputs) {
       const tensor = feeds[name];
-      if (tensor === undefined) throw new BertramError('bad-graph', `run: expected an input ${name}, got none`);
+      if (tensor === undefined)
+        throw new BertramError('bad-graph', `run: expected an input ${name}, got none`);
       bindShape(`run: input ${name}`, tensor, dtype, shape, bindings);
     }
     const fetches: Record<string, ort.Tensor | null> = {};
@@ -125,7 +129,8 @@ function engineError(action: string, error: unknown, origins: ReadonlyMap<string
   const message = messageOf(error);
   const name = /Name:\s*'?([A-Za-z]+_\d+)\//.exec(message)?.[1] ?? /\(([A-Za-z]+_\d+)\//.exec(message)?.[1];
   const node = name === undefined ? undefined : origins.get(name);
-  const where = node === undefined ? '' : ` at ${node.label}${node.source === undefined ? '' : ` (${node.source})`}`;
+  const where =
+    node === undefined ? '' : ` at ${node.label}${node.source === undefined ? '' : ` (${node.source})`}`;
   return new BertramError('failed', `${action}: the engine failed${where}: ${message.split('\n')[0]!}`, {
     cause: error,
   });

@@ -35,7 +35,10 @@ export class DropoutMasks {
     const masks: Record<string, HostTensor> = {};
     this.#sites.forEach(({ name, shape, rate }, index) => {
       const fixed = shape.map((dim) => evaluateDim(dim, sizes));
-      const mask = this.#buffer(name, fixed.reduce((a, b) => a * b, 1));
+      const mask = this.#buffer(
+        name,
+        fixed.reduce((a, b) => a * b, 1),
+      );
       this.#fill(mask, rate, step, index);
       masks[name] = { data: mask, shape: fixed };
     });

@@ -8,7 +8,14 @@
 import { gradient } from '../autodiff/index.ts';
 import { add, input, type Tensor } from '../graph/index.ts';
 import type { Dropout, Parameter } from '../nn/index.ts';
-import { adamWScalars, adamWUpdate, clippingFactor, sumOfSquares, type AdamWOptions, type AdamWUpdate } from '../optim/index.ts';
+import {
+  adamWScalars,
+  adamWUpdate,
+  clippingFactor,
+  sumOfSquares,
+  type AdamWOptions,
+  type AdamWUpdate,
+} from '../optim/index.ts';
 import { compile, type Feeds, type HostTensor, type Program } from '../runtime/index.ts';
 import { DropoutMasks } from './dropout-masks.ts';
 import { TrainingState } from './training-state.ts';
@@ -87,7 +94,10 @@ export class TrainStep {
       gradients: await compile({ loss, ...outputs }, engine),
       update: await compile({ ...adamWUpdate(options.optimizer) }, engine),
       norm: await compile({ square: sumOfSquares() }, engine),
-      accumulate: await compile({ sum: add(input('a', 'float32', ['n']), input('b', 'float32', ['n'])) }, engine),
+      accumulate: await compile(
+        { sum: add(input('a', 'float32', ['n']), input('b', 'float32', ['n'])) },
+        engine,
+      ),
     };
     const state = new TrainingState(parameters);
     return new TrainStep(state, options, new DropoutMasks(dropout.sites, options.seed), programs);
@@ -148,7 +158,9 @@ export class TrainStep {
   }
 
   async release(): Promise<void> {
-    await Promise.all([this.#gradients, this.#update, this.#norm, this.#accumulate].map((program) => program.release()));
+    await Promise.all(
+      [this.#gradients, this.#update, this.#norm, this.#accumulate].map((program) => program.release()),
+    );
   }
 
   /** Block by block, and the blocks in double precision: exact enough for any size, and the same at any thread count. */
@@ -187,5 +199,7 @@ export class TrainStep {
 const gradientName = (parameter: string): string => `gradient of ${parameter}`;
 
 function gradientTargets(state: TrainingState, flat: Float32Array): Record<string, HostTensor> {
-  return Object.fromEntries(state.parameters.map(({ name }) => [gradientName(name), state.viewOf(flat, name)]));
+  return Object.fromEntries(
+    state.parameters.map(({ name }) => [gradientName(name), state.viewOf(flat, name)]),
+  );
 }
