@@ -1,4 +1,5 @@
 /** Errors of the file system as one line of Bertram's: which file, what was tried, what the system said. */
+import { getSystemErrorMap } from 'node:util';
 import { BertramError, messageOf } from '../support/errors.ts';
 import type { ErrorCode } from '../support/errors.ts';
 
@@ -22,7 +23,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 export function fileError(path: string, action: string, error: unknown): BertramError {
   if (error instanceof BertramError) return error;
   const code = systemCode(error);
-  return new BertramError(CODES[code ?? ''] ?? 'failed', `${path}: ${action}: ${messageOf(error)}`, {
+  return new BertramError(CODES[code ?? ''] ?? 'failed', `${path}: ${action}: ${reasonOf(error)}`, {
     cause: error,
   });
 }
@@ -30,4 +31,11 @@ export function fileError(path: string, action: string, error: unknown): Bertram
 /** The system's name of an error, such as `ENOENT`, if it is one. */
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** `no space left on device (ENOSPC)`, without the call and the path that Node's own message repeats. */
+function reasonOf(error: unknown): string {
+  const number = error instanceof Error && 'errno' in error ? error.errno : undefined;
+  const known = typeof number === 'number' ? getSystemErrorMap().get(number) : undefined;
+  return known === undefined ? messageOf(error) : `${known[1]} (${known[0]})`;
 }

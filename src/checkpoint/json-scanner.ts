@@ -6,7 +6,7 @@
  * comes next, so the result is typed from the start and nothing is built that is not asked for:
  *
  *     const scanner = new JsonScanner('{"a":[1,2]}', 'sizes.json');
- *     scanner.object((key) => { scanner.array(() => sizes.push(scanner.count(key))); });
+ *     scanner.object(() => { scanner.array(() => sizes.push(scanner.count())); });
  *     scanner.end();
  */
 import { badInput, shown } from '../support/errors.ts';
@@ -15,6 +15,8 @@ import { badInput, shown } from '../support/errors.ts';
 const MAX_DEPTH = 128;
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+/** What to show of text that is not what was expected: a string, a number or word, or one character. */
+const TOKEN = /"[^"\\\p{Cc}]{0,30}"?|[\w.+-]{1,30}|./suy;
 const LITERAL = /true|false|null/y;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -25,6 +27,8 @@ const FIRST_PRINTABLE = 0x20;
 export class JsonScanner {
   readonly #text: string;
   readonly #where: string;
+  /** The keys of the objects around the position, outermost first, for error lines. */
+  readonly #path: string[] = [];
   #position = 0;
   #depth = 0;
 
@@ -41,10 +45,12 @@ export class JsonScanner {
     if (!this.#accept('}')) {
       do {
         const key = this.string('a key');
-        if (seen.has(key)) this.#fail(`each key once`, `${shown(key)} a second time`);
+        if (seen.has(key)) this.#fail('each key once', `${shown(key)} a second time`);
         seen.add(key);
         this.#expect(':', "':' after a key");
+        this.#path.push(key);
         readValue(key);
+        this.#path.pop();
       } while (this.#accept(','));
       this.#expect('}', "',' or '}'");
     }
@@ -52,8 +58,8 @@ export class JsonScanner {
   }
 
   /** Reads an array; `readItem` must consume one item. */
-  array(readItem: () => void, expected = 'an array'): void {
-    this.#enter('[', expected);
+  array(readItem: () => void): void {
+    this.#enter('[', 'an array');
     if (!this.#accept(']')) {
       do readItem();
       while (this.#accept(','));
@@ -89,13 +95,14 @@ export class JsonScanner {
   }
 
   /** Reads an integer from 0 to 2^53 - 1, written as one: `1.0`, `1e3` and `-0` are errors. */
-  count(what: string): number {
+  count(): number {
     this.#skipSpace();
-    const literal = this.#match(NUMBER);
-    const value = Number(literal ?? NaN);
-    if (literal === undefined) this.#failHere(`${what} as an integer`);
+    const start = this.#position;
+    const literal = this.#match(NUMBER) ?? '';
+    const value = Number(literal);
     if (!/^[0-9]+$/.test(literal) || !Number.isSafeInteger(value)) {
-      this.#fail(`${what} as an integer from 0 to 2^53 - 1`, literal);
+      this.#position = start;
+      this.#failHere('an integer from 0 to 2^53 - 1');
     }
     return value;
   }
@@ -166,11 +173,17 @@ export class JsonScanner {
   }
 
   #failHere(expected: string): never {
-    const rest = this.#text.slice(this.#position, this.#position + 12);
-    this.#fail(expected, rest === '' ? 'the end of the text' : shown(rest));
+    TOKEN.lastIndex = this.#position;
+    const token = TOKEN.exec(this.#text)?.[0];
+    this.#fail(
+      expected,
+      token === undefined ? 'the end of the text' : /["\w-]/.test(token) ? token : shown(token),
+    );
   }
 
   #fail(expected: string, got: string): never {
-    badInput(`${this.#where}, character ${this.#position}`, expected, got);
+    const path = this.#path.map((key) => shown(key)).join(' / ');
+    const where = `${this.#where}, character ${this.#position}`;
+    badInput(path === '' ? where : `${where}, in ${path}`, expected, got);
   }
 }

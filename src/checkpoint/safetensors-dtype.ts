@@ -72,11 +72,17 @@ export function alignmentRank(dtype: Dtype): number {
   return RANKS.get(dtype)!;
 }
 
-/** The number of elements of a shape (1 for the scalar's `[]`), or undefined when it is no safe integer. */
+/**
+ * The number of elements of a shape (1 for the scalar's `[]`), or undefined when the product, taken from the left, passes
+ * 2^53 on its way. As in the library, `[2^32, 2^32, 0]` is therefore no shape, and `[0, 2^32, 2^32]` is.
+ */
 export function elementCount(shape: readonly number[]): number | undefined {
   let count = 1;
-  for (const size of shape) count *= size;
-  return Number.isSafeInteger(count) ? count : undefined;
+  for (const size of shape) {
+    count *= size;
+    if (!Number.isSafeInteger(count)) return undefined;
+  }
+  return count;
 }
 
 /**

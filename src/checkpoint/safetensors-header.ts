@@ -81,8 +81,7 @@ export function parseHeader(bytes: Uint8Array, dataLength: number, where: string
   const metadata = new Map<string, string>();
   const entries: [string, TensorInfo][] = [];
   scanner.object((key) => {
-    if (key === METADATA_KEY)
-      scanner.object((name) => metadata.set(name, scanner.string('metadata as strings')));
+    if (key === METADATA_KEY) scanner.object((name) => metadata.set(name, scanner.string()));
     else entries.push([key, readTensorInfo(scanner, `${where}: tensor ${shown(key)}`)]);
   });
   scanner.end();
@@ -96,15 +95,15 @@ function readTensorInfo(scanner: JsonScanner, where: string): TensorInfo {
   let dtype: string | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
-  const counts = (what: string): number[] => {
+  const counts = (): number[] => {
     const values: number[] = [];
-    scanner.array(() => values.push(scanner.count(what)), `${what} as an array`);
+    scanner.array(() => values.push(scanner.count()));
     return values;
   };
   scanner.object((field) => {
-    if (field === 'dtype') dtype = scanner.string('dtype as a string');
-    else if (field === 'shape') shape = counts('shape');
-    else if (field === 'data_offsets') offsets = counts('data_offsets');
+    if (field === 'dtype') dtype = scanner.string();
+    else if (field === 'shape') shape = counts();
+    else if (field === 'data_offsets') offsets = counts();
     else scanner.skip();
   });
   if (dtype === undefined) badInput(where, 'a dtype', 'none');
