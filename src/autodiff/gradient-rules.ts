@@ -6,7 +6,6 @@ import { BertramError } from '../support/errors.ts';
 import {
   add,
   broadcastTo,
-  cast,
   divide,
   dropout,
   exp,
@@ -74,7 +73,8 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
   geluDerivative: noRule,
   equal: none,
   greater: none,
-  cast: ({ inputs: [x] }, g) => [x!.dtype === 'float32' ? cast(g, 'float32') : undefined],
+  // float32 is the only data type with derivatives, so every cast is to or from one without.
+  cast: none,
 
   matmul: ({ inputs: [a, b], attributes: { transposeA, transposeB, scale } }, g) => {
     // With y = s a b: da = s g bᵀ and db = s aᵀ g; a transposed operand takes the transposed product.
@@ -86,10 +86,10 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
       : matmul(a!, g, { transposeA: !transposeA, scale });
     return [da, db];
   },
-  linear: ({ inputs: [x, weight] }, g) => [
+  linear: ({ inputs: [x, weight, bias] }, g) => [
     matmul(g, weight!),
     matmul(asRows(g), asRows(x!), { transposeA: true }),
-    sum(asRows(g), [0]),
+    ...(bias === undefined ? [] : [sum(asRows(g), [0])]),
   ],
 
   reshape: ({ inputs: [x] }, g) => [reshape(g, x!.shape)],
@@ -126,7 +126,7 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
     return [multiply(dx, inverseDeviation!), multiply(g, normalized), g];
   },
 
-  gather: ({ inputs: [table, ids] }, g) => [scatterAdd(g, ids!, table!.shape[0] as number)],
+  gather: ({ inputs: [table, ids] }, g) => [scatterAdd(g, ids!, table!.shape[0]!)],
   scatterAdd: ({ inputs: [, ids] }, g) => [gather(g, ids!)],
   oneHot: none,
   dropout: ({ inputs: [, mask], attributes: { rate } }, g) => [dropout(g, mask!, rate)],

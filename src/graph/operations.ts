@@ -126,7 +126,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: numb
 /** Rows of a table [R, C] by integer ids [...]: [..., C]. */
 export const gather = (table: Tensor, ids: Tensor): Tensor => apply('gather', [table, ids], {});
 /** Updates [..., C] added into a zero table [rows, C] by ids [...], which may repeat. */
-export const scatterAdd = (updates: Tensor, ids: Tensor, rows: number): Tensor =>
+export const scatterAdd = (updates: Tensor, ids: Tensor, rows: Dim): Tensor =>
   apply('scatterAdd', [updates, ids], { rows });
 /** ids [...] to [..., depth]; an id outside 0 to depth - 1 gives zeros. */
 export const oneHot = (ids: Tensor, depth: Dim): Tensor => apply('oneHot', [ids], { depth });

@@ -56,10 +56,10 @@ export interface OpAttributes {
   /** Over the last axis: x, weight, bias to y, mean and inverse deviation. */
   layerNorm: { readonly epsilon: number };
 
-  /** Rows of a table [R, C] by ids [...]: [..., C]. */
+  /** Rows of a table [R, C] by ids [...]: [..., C]. Ids from -R to -1 count from the end, as in numpy. */
   gather: object;
   /** The transpose of `gather`: updates [..., C] added into [rows, C] by ids [...]; ids may repeat. */
-  scatterAdd: { readonly rows: number };
+  scatterAdd: { readonly rows: Dim };
   /** ids [...] to [..., depth] with a 1 at each id; an id outside 0 to depth - 1 gives a row of zeros. */
   oneHot: { readonly depth: Dim };
   /** x / (1 - rate) where the mask holds 1, and 0 where it holds 0. The mask is uint8, of x's shape. */

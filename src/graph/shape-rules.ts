@@ -3,7 +3,7 @@
  * expected; `Node` adds what came, and where.
  */
 import { BertramError } from '../support/errors.ts';
-import type { OpAttributes, OpName } from './ops.ts';
+import type { ConstantData, OpAttributes, OpName } from './ops.ts';
 import { broadcast, normalizeAxis, product, sameShape, type Dim, type DType, type Shape } from './shape.ts';
 
 export interface ValueType {
@@ -16,8 +16,24 @@ export type ShapeRule<Name extends OpName> = (
   attributes: OpAttributes[Name],
 ) => readonly ValueType[];
 
+const ARRAY_CLASSES: Readonly<Record<DType, abstract new (...values: never[]) => ConstantData>> = {
+  float32: Float32Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
 function expect(condition: boolean, expectation: string): asserts condition {
   if (!condition) throw new BertramError('bad-graph', expectation);
+}
+
+function expectFloat32(...inputs: readonly (ValueType | undefined)[]): void {
+  expect(
+    inputs.every((input) => input === undefined || input.dtype === 'float32'),
+    'expected float32',
+  );
 }
 
 function arity(inputs: readonly ValueType[], count: number): void {
@@ -28,7 +44,7 @@ function arity(inputs: readonly ValueType[], count: number): void {
 function unary(inputs: readonly ValueType[]): readonly ValueType[] {
   arity(inputs, 1);
   const [x] = inputs as [ValueType];
-  expect(x.dtype === 'float32', 'expected float32');
+  expectFloat32(x);
   return [{ dtype: x.dtype, shape: x.shape }];
 }
 
@@ -41,8 +57,23 @@ function binary(inputs: readonly ValueType[], dtype?: DType): readonly ValueType
   return [{ dtype: dtype ?? a.dtype, shape }];
 }
 
+/** A rule for ops over the last axis. */
+function alongRows(inputs: readonly ValueType[]): readonly ValueType[] {
+  expect(inputs[0]?.shape.length !== 0, 'expected rank 1 or more');
+  return unary(inputs);
+}
+
 const arithmetic = (inputs: readonly ValueType[]): readonly ValueType[] => binary(inputs);
 const comparison = (inputs: readonly ValueType[]): readonly ValueType[] => binary(inputs, 'float32');
+
+function axisOf({ shape: { length: rank } }: ValueType, axis: number): number {
+  const place = normalizeAxis(axis, rank);
+  expect(
+    Number.isInteger(place) && place >= 0 && place < rank,
+    `expected an axis from -${rank} to ${rank - 1}, not ${axis}`,
+  );
+  return place;
+}
 
 function last(shape: Shape, expectation: string): Dim {
   const dim = shape.at(-1);
@@ -58,8 +89,12 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   input: (inputs, { dtype, shape }) => [{ dtype, shape }],
   constant: (inputs, { data, dtype, shape }) => {
     expect(
+      data instanceof ARRAY_CLASSES[dtype],
+      `expected numbers of ${dtype}, got ${data.constructor.name}`,
+    );
+    expect(
       product(shape) === data.length,
-      `expected ${String(product(shape))} numbers for [${shape.join(', ')}]`,
+      `expected ${String(product(shape))} numbers for [${shape.join(', ')}], got ${data.length}`,
     );
     return [{ dtype, shape }];
   },
@@ -87,7 +122,7 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     arity(inputs, 2);
     const [a, b] = inputs as [ValueType, ValueType];
     expect(a.shape.length >= 2 && b.shape.length >= 2, 'expected inputs of rank 2 or more');
-    expect(a.dtype === 'float32' && b.dtype === 'float32', 'expected float32');
+    expectFloat32(a, b);
     const [aRows, aColumns] = transposeA
       ? [a.shape.at(-1)!, a.shape.at(-2)!]
       : [a.shape.at(-2)!, a.shape.at(-1)!];
@@ -102,11 +137,10 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   linear: (inputs) => {
     expect(inputs.length === 2 || inputs.length === 3, 'expected x, weight and perhaps bias');
     const [x, weight, bias] = inputs as [ValueType, ValueType, ValueType | undefined];
+    expectFloat32(x, weight, bias);
     expect(weight.shape.length === 2, 'expected a weight of rank 2');
-    expect(
-      last(x.shape, 'expected x of rank 1 or more') === weight.shape[1],
-      "expected x's last axis to be weight's",
-    );
+    expect(x.shape.length >= 2, 'expected x of rank 2 or more');
+    expect(x.shape.at(-1) === weight.shape[1], "expected x's last axis to be weight's");
     expect(
       bias === undefined || sameShape(bias.shape, [weight.shape[0]!]),
       "expected a bias of weight's first axis",
@@ -141,23 +175,31 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   slice: (inputs, { axis, start, end }) => {
     arity(inputs, 1);
     const [x] = inputs as [ValueType];
-    const place = normalizeAxis(axis, x.shape.length);
+    const place = axisOf(x, axis);
     const size = x.shape[place]!;
     const length = typeof end === 'number' ? end - start : end;
     expect(
-      start >= 0 &&
+      Number.isInteger(start) &&
+        start >= 0 &&
         (typeof end === 'number' ? end > start && (typeof size === 'string' || end <= size) : start === 0),
       `expected ${start} to ${end} inside axis ${axis}`,
     );
     return [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === place ? length : dim)) }];
   },
-  pad: (inputs, { axis, shape }) => {
+  pad: (inputs, { axis, before, shape }) => {
     arity(inputs, 1);
     const [x] = inputs as [ValueType];
-    const place = normalizeAxis(axis, x.shape.length);
+    const place = axisOf(x, axis);
     expect(
       shape.length === x.shape.length && x.shape.every((dim, i) => i === place || dim === shape[i]),
       `expected [${shape.join(', ')}] in all axes but ${axis}`,
+    );
+    const [size, total] = [x.shape[place]!, shape[place]!];
+    expect(
+      Number.isInteger(before) &&
+        before >= 0 &&
+        (typeof size === 'string' || typeof total === 'string' || before + size <= total),
+      `expected room for axis ${axis} from ${before} in [${shape.join(', ')}]`,
     );
     return [{ dtype: x.dtype, shape }];
   },
@@ -165,17 +207,19 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   sum: (inputs, { axes, keepDims }) => {
     arity(inputs, 1);
     const [x] = inputs as [ValueType];
-    const places = new Set(axes.map((axis) => normalizeAxis(axis, x.shape.length)));
+    const places = new Set(axes.map((axis) => axisOf(x, axis)));
+    expect(places.size === axes.length, `expected each axis once in [${axes.join(', ')}]`);
     const shape = keepDims
       ? x.shape.map((dim, i) => (places.has(i) ? 1 : dim))
       : x.shape.filter((_, i) => !places.has(i));
     return [{ dtype: x.dtype, shape }];
   },
-  softmax: unary,
-  logSoftmax: unary,
+  softmax: alongRows,
+  logSoftmax: alongRows,
   layerNorm: (inputs) => {
     arity(inputs, 3);
     const [x, weight, bias] = inputs as [ValueType, ValueType, ValueType];
+    expectFloat32(x, weight, bias);
     const size = last(x.shape, 'expected x of rank 1 or more');
     expect(sameShape(weight.shape, [size]), "expected a weight of x's last axis");
     expect(sameShape(bias.shape, [size]), "expected a bias of x's last axis");
@@ -207,6 +251,7 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   dropout: (inputs, { rate }) => {
     arity(inputs, 2);
     const [x, mask] = inputs as [ValueType, ValueType];
+    expectFloat32(x);
     expect(mask.dtype === 'uint8' && sameShape(x.shape, mask.shape), "expected a uint8 mask of x's shape");
     expect(rate >= 0 && rate < 1, `expected a rate from 0 to below 1 (not ${rate})`);
     return [{ dtype: x.dtype, shape: x.shape }];
@@ -214,6 +259,7 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   attention: (inputs, { heads }) => {
     expect(inputs.length === 3 || inputs.length === 4, 'expected query, key, value and perhaps mask');
     const [query, key, value, mask] = inputs as [ValueType, ValueType, ValueType, ValueType | undefined];
+    expectFloat32(query, key, value);
     expect(query.shape.length === 3, 'expected query [B, S, H]');
     expect(
       sameShape(query.shape, key.shape) && sameShape(key.shape, value.shape),
@@ -221,7 +267,7 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     );
     const hidden = query.shape[2]!;
     expect(
-      typeof hidden === 'number' && hidden % heads === 0,
+      typeof hidden === 'number' && Number.isInteger(heads) && heads > 0 && hidden % heads === 0,
       `expected H to be a multiple of ${heads} heads`,
     );
     expect(

@@ -41,6 +41,11 @@ export function product(dims: Shape): Dim {
   return size === 1 ? names.join('*') : `${String(size)}*${names.join('*')}`;
 }
 
+/** Whether this is a size, or letters in the normal form of {@link product}. */
+export function isDim(dim: Dim): boolean {
+  return typeof dim === 'number' ? Number.isSafeInteger(dim) && dim >= 0 : product([dim]) === dim;
+}
+
 /** The value of a dimension once its letters are bound; throws on an unbound letter. */
 export function evaluateDim(dim: Dim, bindings: ReadonlyMap<string, number>): number {
   if (typeof dim === 'number') return dim;
@@ -72,11 +77,7 @@ export function broadcast(a: Shape, b: Shape): Shape | undefined {
   return result;
 }
 
-/** Turns a negative axis into its place from the front; throws when it is out of range. */
+/** Turns a negative axis into its place from the front. One that is out of range stays as it is, for a shape rule to refuse. */
 export function normalizeAxis(axis: number, rank: number): number {
-  const place = axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(place) || place < 0 || place >= rank) {
-    throw new BertramError('bad-graph', `axis: expected -${rank} to ${rank - 1}, got ${axis}`);
-  }
-  return place;
+  return axis < 0 && axis >= -rank ? axis + rank : axis;
 }

@@ -1,9 +1,9 @@
 /**
  * Symbolic tensors and the nodes that produce them. Building a graph computes shapes and nothing else.
  */
-import { BertramError } from '../support/errors.ts';
+import { BertramError, shown } from '../support/errors.ts';
 import type { OpAttributes, OpName } from './ops.ts';
-import { describe, type DType, type Shape } from './shape.ts';
+import { describe, isDim, type DType, type Shape } from './shape.ts';
 import { shapeRules, type ValueType } from './shape-rules.ts';
 
 /** One operation applied to its inputs. Nodes are never changed once made. */
@@ -47,15 +47,19 @@ export class Node<Name extends OpName = OpName> {
       attributes: OpAttributes[Name],
     ) => readonly ValueType[];
     try {
-      return rule(this.inputs, this.attributes);
+      const types = rule(this.inputs, this.attributes);
+      const odd = types.flatMap(({ shape }) => shape).find((dim) => !isDim(dim));
+      if (odd === undefined) return types;
+      throw new BertramError('bad-graph', `expected axes such as 7, B and 2*B*S, not ${shown(odd)}`);
     } catch (error) {
       if (!(error instanceof BertramError)) throw error;
       const got = this.inputs.map((input) => describe(input.dtype, input.shape)).join(' and ');
       const where = [
+        got === '' ? '' : `, got ${got}`,
         this.scope === '' ? '' : ` in ${this.scope}`,
         this.source ? ` (${this.source})` : '',
       ].join('');
-      throw new BertramError('bad-graph', `${this.op}: ${error.message}, got ${got}${where}`, {
+      throw new BertramError('bad-graph', `${this.op}: ${error.message}${where}`, {
         cause: error,
       });
     }
@@ -84,7 +88,7 @@ export class Tensor implements ValueType {
 
 let nextNumber = 0;
 const scopes: string[] = [];
-const graphFrame = /[/\\]graph[/\\](tensor|operations)\.[jt]s/;
+const graphFrame = /[/\\]graph[/\\](tensor|operations|heads)\.[jt]s/;
 
 /** Makes nodes inside `build` carry `name` in their scope. Scopes nest: `scoped('bert', () => scoped('encoder', …))`. */
 export function scoped<T>(name: string, build: () => T): T {
