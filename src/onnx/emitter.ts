@@ -43,6 +43,7 @@ export interface EmitOptions {
 export class Emitter {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
+  readonly #initializerNames = new Set<string>();
   readonly #constants = new Map<string, string>();
   readonly #dims = new Map<Dim, string>();
   /** For each letter, an input that has it, and on which axis. */
@@ -84,9 +85,10 @@ export class Emitter {
     return outputs;
   }
 
-  /** An initializer. */
+  /** An initializer, made once for each name. */
   tensor(name: string, dtype: DType, shape: readonly number[], data: ArrayBufferView): string {
-    this.initializers.push(encodeTensor(name, dtype, shape, data));
+    if (!this.#initializerNames.has(name)) this.initializers.push(encodeTensor(name, dtype, shape, data));
+    this.#initializerNames.add(name);
     return name;
   }
 
@@ -131,7 +133,7 @@ export class Emitter {
     if (source === undefined) {
       throw new BertramError(
         'bad-graph',
-        `dimension ${letter}: expected an input of the program that has it, got none`,
+        `${this.#prefix}: expected an input of the program with an axis ${letter}, got none`,
       );
     }
     const { value, axis } = source;

@@ -2,7 +2,16 @@
  * Lowers a graph to the bytes of an ONNX model (https://onnx.ai), which any ONNX runtime can load.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { nodesOf, type Dim, type DType, type Node, type Shape, type Tensor } from '../graph/index.ts';
+import {
+  describe,
+  nodesOf,
+  product,
+  type Dim,
+  type DType,
+  type Node,
+  type Shape,
+  type Tensor,
+} from '../graph/index.ts';
 import { BertramError } from '../support/errors.ts';
 import { ELEMENT_TYPES, Emitter } from './emitter.ts';
 import {
@@ -43,20 +52,22 @@ export interface LoweredModel {
 
 /**
  * @param outputs the results to compute, by the names they shall have
- * @throws BertramError `bad-graph` when two inputs, or an input and a result, share a name, or a symbolic dimension is on no input
+ * @throws BertramError `bad-graph` when two inputs, or an input and a result, share a name, when a symbolic dimension is
+ *   on no input, or when what is baked in does not fit an input of the graph
  */
 export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerOptions = {}): LoweredModel {
   const { constants = new Map<string, Float32Array>(), int8Weights = new Map<string, Int8Weight>() } =
     options;
   const nodes = nodesOf(Object.values(outputs));
   const declarations = inputsOf(nodes);
-  const shared = declarations.find(({ name }) => name in outputs);
+  const shared = declarations.find(({ name }) => Object.hasOwn(outputs, name));
   if (shared !== undefined) {
     throw new BertramError(
       'bad-graph',
       `lower: expected results not named like inputs, got ${shared.name} as both`,
     );
   }
+  checkBakedIn(nodes, declarations, constants, int8Weights);
   const fed = declarations.filter(({ name }) => !constants.has(name) && !int8Weights.has(name));
   const emit = new Emitter(fed);
   for (const { name, dtype, shape } of declarations) {
@@ -118,6 +129,52 @@ function inputsOf(nodes: readonly Node[]): InputDeclaration[] {
     byName.set(name, { name, dtype, shape });
   }
   return [...byName.values()];
+}
+
+/** What is baked in has to be inputs of the graph, of the same size; int8 weights only as weights of `linear`. */
+function checkBakedIn(
+  nodes: readonly Node[],
+  declarations: readonly InputDeclaration[],
+  constants: ReadonlyMap<string, Float32Array>,
+  int8Weights: ReadonlyMap<string, Int8Weight>,
+): void {
+  const sizes = [
+    ...[...constants].map(([name, data]) => ({ name, size: data.length, scales: undefined })),
+    ...[...int8Weights].map(([name, { values, scales }]) => ({
+      name,
+      size: values.length,
+      scales: scales.length,
+    })),
+  ];
+  const seen = new Set<string>();
+  for (const { name, size, scales } of sizes) {
+    const declared = declarations.find((declaration) => declaration.name === name);
+    if (declared === undefined || seen.has(name)) {
+      const got = declared === undefined ? 'none' : 'it both as numbers and in int8';
+      throw new BertramError('bad-graph', `lower: expected one input ${name} to bake in, got ${got}`);
+    }
+    seen.add(name);
+    const { dtype, shape } = declared;
+    if (dtype !== 'float32' || product(shape) !== size || (scales !== undefined && shape[0] !== scales)) {
+      const rows = scales === undefined ? '' : ` and ${scales} scales`;
+      const expected = describe(dtype, shape);
+      throw new BertramError(
+        'bad-graph',
+        `lower: expected ${name} as ${expected}, got ${size} numbers${rows}`,
+      );
+    }
+  }
+  for (const node of nodes) {
+    node.inputs.forEach(({ node: source }, i) => {
+      if (source.op !== 'input' || !int8Weights.has(inputName(source)) || (node.op === 'linear' && i === 1))
+        return;
+      const where = node.source === undefined ? '' : ` (${node.source})`;
+      throw new BertramError(
+        'bad-graph',
+        `lower: expected ${inputName(source)}, which is int8, only as a weight of linear, got it in ${node.label}${where}`,
+      );
+    });
+  }
 }
 
 /**

@@ -108,7 +108,7 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     // Not ScatterND: its addition is a data race where ids repeat (docs/decisions/0004-engine-facts.md). Ids are
     // repeated along the rows instead, so that ScatterElements adds number by number, in order.
     const columns = updates!.shape.at(-1)!;
-    const flatUpdates = emit.node('Reshape', [values!, emit.integers([-1, columns as number])]);
+    const flatUpdates = emit.node('Reshape', [values!, emit.shape([-1, columns])]);
     const flatIds = emit.node('Reshape', [ids!, emit.integers([-1, 1])]);
     const indices = emit.node('Expand', [flatIds, emit.node('Shape', [flatUpdates])]);
     const zeros = emit.node('ConstantOfShape', [emit.shape([rows, columns])]);

@@ -39,17 +39,18 @@ export function bindShape(
   shape: Shape,
   bindings: Map<string, number>,
 ): void {
-  const got = `${tensor.data.constructor.name} of ${tensor.data.length} as [${tensor.shape.join(', ')}]`;
+  const { data, shape: sizes } = tensor as Partial<HostTensor>;
   const fail = (): never => {
+    const numbers = ArrayBuffer.isView(data) ? `${data.constructor.name} of ${data.length}` : typeof data;
+    const got = `${numbers} as ${Array.isArray(sizes) ? `[${sizes.join(', ')}]` : typeof sizes}`;
     const bound = [...bindings].map(([letter, size]) => `${letter} = ${size}`).join(', ');
     const known = bound === '' ? '' : ` with ${bound}`;
     throw new BertramError('bad-graph', `${where}: expected ${describe(dtype, shape)}${known}, got ${got}`);
   };
-  if (!(tensor.data instanceof ARRAY_CLASSES[dtype]) || tensor.shape.length !== shape.length) fail();
-  if (tensor.data.length !== tensor.shape.reduce((a, b) => a * b, 1)) fail();
+  if (!(data instanceof ARRAY_CLASSES[dtype]) || sizes?.length !== shape.length) return fail();
+  if (data.length !== sizes.reduce((a, b) => a * b, 1)) fail();
   shape.forEach((dim, axis) => {
-    const size = tensor.shape[axis]!;
-    if (typeof dim === 'string' && !dim.includes('*') && !bindings.has(dim)) bindings.set(dim, size);
-    else if (evaluateDim(dim, bindings) !== size) fail();
+    if (typeof dim === 'string' && !dim.includes('*') && !bindings.has(dim)) bindings.set(dim, sizes[axis]!);
   });
+  if (shape.some((dim, axis) => evaluateDim(dim, bindings) !== sizes[axis])) fail();
 }

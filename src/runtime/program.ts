@@ -49,7 +49,8 @@ function sessionOptions(options: CompileOptions): ort.InferenceSession.SessionOp
     // Memory patterns are planned for one set of sizes; our batches change theirs.
     enableMemPattern: false,
     enableCpuMemArena: keepMemory,
-    logSeverityLevel: 3,
+    // Silent: what goes wrong is thrown.
+    logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
   };
@@ -61,12 +62,17 @@ export class Program<Name extends string = string> {
   readonly #session: ort.InferenceSession;
   readonly #origins: ReadonlyMap<string, Node>;
   readonly #declared: ReadonlyMap<string, InputDeclaration>;
+  /** The inputs, those that bind letters before those with products of them. */
+  readonly #bindingOrder: readonly InputDeclaration[];
 
   constructor(session: ort.InferenceSession, model: LoweredModel) {
     this.#session = session;
     this.#origins = model.origins;
     this.inputs = model.inputs;
     this.outputs = model.outputs;
+    const isProduct = (value: InputDeclaration): boolean =>
+      value.shape.some((dim) => String(dim).includes('*'));
+    this.#bindingOrder = [...model.inputs].sort((a, b) => Number(isProduct(a)) - Number(isProduct(b)));
     this.#declared = new Map([...model.inputs, ...model.outputs].map((value) => [value.name, value]));
   }
 
@@ -79,8 +85,10 @@ export class Program<Name extends string = string> {
     feeds: Feeds,
     into: { readonly [Key in Name]?: HostTensor } = {},
   ): Promise<Record<Name, HostTensor>> {
+    refuseUnknown('an input', feeds, this.inputs);
+    refuseUnknown('a result', into, this.outputs);
     const bindings = new Map<string, number>();
-    for (const { name, dtype, shape } of this.inputs) {
+    for (const { name, dtype, shape } of this.#bindingOrder) {
       const tensor = feeds[name];
       if (tensor === undefined)
         throw new BertramError('bad-graph', `run: expected an input ${name}, got none`);
@@ -101,9 +109,12 @@ export class Program<Name extends string = string> {
     } catch (error) {
       throw engineError('run', error, this.#origins);
     }
-    const read = Object.entries(results).map(([name, value]) => {
-      const { data, dims } = value as ort.Tensor;
-      return [name, into[name as Name] ?? ({ data, shape: dims } as HostTensor)];
+    const read = this.outputs.map(({ name, dtype, shape }) => {
+      const { data, dims } = results[name] as ort.Tensor;
+      const result = into[name as Name] ?? ({ data, shape: dims } as HostTensor);
+      // A slice beyond the end of a symbolic axis, say, comes out shorter than declared.
+      bindShape(`run: result ${name}`, result, dtype, shape, bindings);
+      return [name, result];
     });
     return Object.fromEntries(read) as Record<Name, HostTensor>;
   }
@@ -122,6 +133,15 @@ export class Program<Name extends string = string> {
     const { dtype } = this.#declared.get(name)!;
     return new ort.Tensor(dtype as 'float32', data as Float32Array, shape);
   }
+}
+
+function refuseUnknown(kind: string, given: object, declared: readonly InputDeclaration[]): void {
+  const known = new Set(declared.map(({ name }) => name));
+  const unknown = Object.keys(given).find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  const some = [...known].slice(0, 8).join(', ');
+  const names = known.size > 8 ? `${some}, … ${known.size} in all` : some;
+  throw new BertramError('bad-graph', `run: expected ${kind} of the program (${names}), got ${unknown}`);
 }
 
 /** Finds which node of our graph an engine's message is about, and says so. */
