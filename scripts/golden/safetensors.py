@@ -118,8 +118,7 @@ def bert():
         kind.__name__: {name: list(p.shape) for name, p in kind(config).named_parameters()}
         for kind in [BertModel, BertForPreTraining, BertForQuestionAnswering]
     }
-    sums = {name: float(p.detach().double().sum()) for name, p in model.named_parameters()}
-    write_json("bert-parameters.json", {"shapes": names, "sums": sums})
+    write_json("bert-parameters.json", names)
 
 
 def float16():

@@ -6,7 +6,7 @@
  * google-bert/bert-base-uncased, whose file still says `gamma` and `beta`.
  */
 
-/** Prefixes that wrappers put before everything: DataParallel, torch.compile. */
+/** Prefixes that wrappers put before everything, in any order: DataParallel, torch.compile. */
 const WRAPPERS: readonly string[] = ['module.', '_orig_mod.'];
 
 /** The encoder. */
@@ -50,7 +50,9 @@ const TIED_PARTNERS: ReadonlyMap<string, string> = new Map(
  */
 export function canonicalName(stored: string): string | undefined {
   let name = stored;
-  for (const wrapper of WRAPPERS) if (name.startsWith(wrapper)) name = name.slice(wrapper.length);
+  let wrapper: string | undefined;
+  while ((wrapper = WRAPPERS.find((prefix) => name.startsWith(prefix))) !== undefined)
+    name = name.slice(wrapper.length);
   if (ENCODER_PARTS.some((part) => name.startsWith(part))) name = ENCODER + name;
   const ending = name.split('.').slice(-2).join('.');
   const renamed = ENDINGS.get(ending);

@@ -70,9 +70,7 @@ describe('shards of huggingface_hub', () => {
       byteLength: 40,
       file: join(GOLDEN, 'model-00003-of-00003.safetensors'),
     });
-    await expect(source.read('absent')).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BertramError: test/golden/checkpoint/sharded/model.safetensors.index.json: no tensor named "absent" among its 6]`,
-    );
+    await expect(source.read('absent')).rejects.toThrow(/no tensor named "absent" among its 6$/);
     await source.close();
   });
 
