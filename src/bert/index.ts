@@ -15,4 +15,4 @@ export {
   type BertInputs,
   type SpanLogits,
 } from './model.ts';
-export { bertConfigOf, loadBertParameters, type BertLoadOptions } from './pretrained.ts';
+export { bertConfigOf, loadBertParameters, saveBert, type BertLoadOptions } from './pretrained.ts';

@@ -1,14 +1,19 @@
-/** A BERT from its model directory: configuration parsed, parameters matched with those that a graph declares. */
+/** A BERT from its model directory: configuration parsed, parameters matched with those that a graph declares; and back. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   loadParameters,
   openModelWeights,
+  writeFileAtomic,
+  writeModelWeights,
   type LoadedParameters,
   type LoadOptions,
   type ModelDirectory,
+  type TensorToWrite,
 } from '../checkpoint/index.ts';
 import type { Parameter } from '../nn/index.ts';
 import { BertramError, badInput, messageOf } from '../support/errors.ts';
-import { parseBertConfig, type BertConfig } from './config.ts';
+import { formatBertConfig, parseBertConfig, type BertConfig } from './config.ts';
 
 /** @throws BertramError `bad-input` when `config.json` is not JSON, or a field does not fit */
 export function bertConfigOf({ path, configText }: ModelDirectory): BertConfig {
@@ -59,4 +64,39 @@ export async function loadBertParameters(
   } finally {
     await source.close();
   }
+}
+
+/**
+ * Writes a model directory that transformers loads: configuration, weights, and the vocabulary files of the model that
+ * training started from.
+ *
+ * @param architecture the class in transformers that has these parameters, such as `BertForQuestionAnswering`
+ */
+export async function saveBert(
+  directory: string,
+  architecture: string,
+  config: BertConfig,
+  tensors: readonly TensorToWrite[],
+  vocabularyFiles: Pick<ModelDirectory, 'vocabText' | 'tokenizerJsonText' | 'doLowerCase'>,
+): Promise<void> {
+  const { vocabText, tokenizerJsonText, doLowerCase } = vocabularyFiles;
+  const files: Record<string, string | undefined> = {
+    'config.json': formatJson(formatBertConfig(config, architecture)),
+    'vocab.txt': vocabText,
+    'tokenizer.json': tokenizerJsonText,
+    'tokenizer_config.json': formatJson({
+      tokenizer_class: 'BertTokenizer',
+      do_lower_case: doLowerCase ?? false,
+      model_max_length: config.maxPositionEmbeddings,
+    }),
+  };
+  await mkdir(directory, { recursive: true });
+  for (const [name, text] of Object.entries(files)) {
+    if (text !== undefined) await writeFileAtomic(join(directory, name), text);
+  }
+  await writeModelWeights(directory, tensors);
+}
+
+function formatJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

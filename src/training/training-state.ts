@@ -50,10 +50,14 @@ export class TrainingState {
     this.secondMoments = new Float32Array(end);
   }
 
-  /** Draws first values. Each parameter has a stream of its own, so that another model's size changes nothing. */
-  initialize(seed: number): void {
+  /**
+   * Draws first values, of those parameters that `chosen` names. Each has a stream of its own, so that what else a
+   * model has changes nothing.
+   */
+  initialize(seed: number, chosen: (name: string) => boolean = () => true): void {
     for (const { name, initializer } of this.parameters) {
-      initializer(this.viewOf(this.values, name).data, new Random(seed, `initialize/${name}`));
+      if (chosen(name))
+        initializer(this.viewOf(this.values, name).data, new Random(seed, `initialize/${name}`));
     }
   }
 

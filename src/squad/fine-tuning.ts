@@ -1,0 +1,166 @@
+/**
+ * Fine-tuning on question answering, as transformers' `run_qa.py` does it: windows labelled with positions, cross
+ * entropy over start and end, and a model directory at the end that transformers loads.
+ */
+import { mkdir } from 'node:fs/promises';
+import {
+  bertConfigOf,
+  bertForQuestionAnswering,
+  bertInputs,
+  loadBertParameters,
+  saveBert,
+  spanLoss,
+  type BertConfig,
+} from '../bert/index.ts';
+import { readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
+import { input } from '../graph/index.ts';
+import { Dropout, Parameters } from '../nn/index.ts';
+import {
+  readCheckpoint,
+  train,
+  writeCheckpoint,
+  writeTrainerState,
+  type Objective,
+  type TrainingData,
+  type TrainingEvent,
+  type TrainingOptions,
+  type TrainingProgress,
+  type TrainingResult,
+  type TrainingState,
+} from '../training/index.ts';
+import { BertramError } from '../support/errors.ts';
+import { padWindows } from './question-batches.ts';
+import type { SquadWindow } from './squad-features.ts';
+
+/** The parameters that a pretrained model does not have: they begin at random. */
+const NEW_HEAD = 'qa_outputs.';
+const ARCHITECTURE = 'BertForQuestionAnswering';
+
+export interface FineTuningOptions {
+  /** What training starts from: a pretrained model, or one that answers questions already. */
+  readonly model: ModelDirectory;
+  /** Labelled windows of the training examples. */
+  readonly windows: readonly SquadWindow[];
+  readonly training: TrainingOptions;
+  readonly outputDir: string;
+  /** Pad every batch to this length, instead of to its longest window. */
+  readonly padToLength?: number;
+  /** Checkpoints to keep, the newest; all unless told. */
+  readonly saveTotalLimit?: number;
+  /** A `checkpoint-N` directory of the same run to go on from. */
+  readonly resumeFrom?: string;
+  /** Replaces the configuration's two dropout rates. */
+  readonly dropout?: number;
+  readonly onEvent?: (event: TrainingEvent) => void;
+}
+
+/**
+ * Trains, and writes the model, `trainer_state.json` and checkpoints into the output directory.
+ *
+ * @throws BertramError `bad-input` when windows are longer than the model's positions, or the checkpoint does not fit;
+ * `failed` when a loss is not finite or a file cannot be written
+ */
+export async function fineTune(options: FineTuningOptions): Promise<TrainingResult> {
+  const { model, windows, outputDir, resumeFrom } = options;
+  const stored = bertConfigOf(model);
+  const config = options.dropout === undefined ? stored : withDropout(stored, options.dropout);
+  checkLengths(windows, config);
+  const objective = questionAnsweringObjective(config);
+  const data = trainingData(windows, config, options.padToLength);
+  const saveModel = (directory: string, state: TrainingState): Promise<void> =>
+    saveBert(directory, ARCHITECTURE, stored, tensorsOf(state), model);
+  await mkdir(outputDir, { recursive: true });
+
+  const { state, progress, result } = await train(objective, data, options.training, {
+    initialize: (state) => initialize(state, model, resumeFrom, options.training.seed),
+    save: (state, progress) =>
+      writeCheckpoint(
+        outputDir,
+        state,
+        progress,
+        (directory) => saveModel(directory, state),
+        options.saveTotalLimit,
+      ),
+    ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+  });
+  await saveModel(outputDir, state);
+  await writeTrainerState(outputDir, progress);
+  return result;
+}
+
+/** The graph that is trained: inputs `input_ids`, `token_type_ids`, `attention_mask`, `start_positions`, `end_positions`. */
+export function questionAnsweringObjective(config: BertConfig): Objective {
+  const parameters = new Parameters();
+  const dropout = new Dropout({ training: true });
+  const logits = bertForQuestionAnswering(parameters, config, bertInputs(), dropout);
+  const position = (name: string) => input(name, 'int32', ['B']);
+  const loss = spanLoss(logits, position('start_positions'), position('end_positions'));
+  return { loss, parameters: parameters.all, dropout };
+}
+
+function trainingData(
+  windows: readonly SquadWindow[],
+  config: BertConfig,
+  padToLength?: number,
+): TrainingData {
+  return {
+    lengths: Uint32Array.from(windows, ({ inputIds }) => inputIds.length),
+    collate: (indices) => {
+      const members = Array.from(indices, (index) => windows[index]!);
+      const feeds = padWindows(members, config.padTokenId, padToLength);
+      const [batch, sequence] = feeds.input_ids.shape as [number, number];
+      const positions = (of: (window: SquadWindow) => number) => ({
+        data: Int32Array.from(members, of),
+        shape: [batch],
+      });
+      return {
+        feeds: {
+          ...feeds,
+          start_positions: positions(({ startPosition }) => startPosition),
+          end_positions: positions(({ endPosition }) => endPosition),
+        },
+        sizes: new Map([
+          ['B', batch],
+          ['S', sequence],
+        ]),
+      };
+    },
+  };
+}
+
+async function initialize(
+  state: TrainingState,
+  model: ModelDirectory,
+  resumeFrom: string | undefined,
+  seed: number,
+): Promise<TrainingProgress | undefined> {
+  const from = resumeFrom === undefined ? model : await readModelDirectory(resumeFrom);
+  state.initialize(seed, (name) => name.startsWith(NEW_HEAD));
+  await loadBertParameters(from, state.parameters, {
+    into: (name) => state.viewOf(state.values, name).data,
+    mayMiss: resumeFrom === undefined ? [NEW_HEAD] : [],
+  });
+  return resumeFrom === undefined ? undefined : readCheckpoint(resumeFrom, state);
+}
+
+function tensorsOf(state: TrainingState) {
+  return state.parameters.map(({ name, shape }) => ({
+    name,
+    dtype: 'F32' as const,
+    shape,
+    data: state.viewOf(state.values, name).data,
+  }));
+}
+
+function withDropout(config: BertConfig, rate: number): BertConfig {
+  return { ...config, hiddenDropoutProb: rate, attentionProbsDropoutProb: rate };
+}
+
+function checkLengths(windows: readonly SquadWindow[], { maxPositionEmbeddings }: BertConfig): void {
+  const longest = windows.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
+  if (longest <= maxPositionEmbeddings) return;
+  throw new BertramError(
+    'bad-input',
+    `max_seq_length: expected at most the model's ${maxPositionEmbeddings} positions, got windows of ${longest}`,
+  );
+}
