@@ -24,7 +24,7 @@ export function isShardFile(name: string): boolean {
 
 /**
  * The map from tensors to files of an index, checked: plain file names only, so that no index reaches out of its
- * directory.
+ * directory. (A file there may well be a link: the Hub's cache is made of them.)
  *
  * @param where the index file, to open error lines
  */
