@@ -83,6 +83,18 @@ const evaluations: { readonly [Name in OpName]: Evaluation<Name> } = {
     });
     return [y];
   },
+  linearInputGradient: ([g, weight]) => {
+    const [outputs, inputs] = weight!.shape as [number, number];
+    const dx = zeros([...g!.shape.slice(0, -1), inputs]);
+    rowsOf(dx).forEach((row, i) => {
+      for (let k = 0; k < inputs; k++) {
+        let total = 0;
+        for (let o = 0; o < outputs; o++) total += g!.data[i * outputs + o]! * weight!.data[o * inputs + k]!;
+        row[k] = total;
+      }
+    });
+    return [dx];
+  },
 
   reshape: ([x], { attributes: { shape }, sizesOf }) => [{ shape: sizesOf(shape), data: x!.data }],
   transpose: ([x], { attributes: { permutation } }) => {

@@ -316,6 +316,14 @@ export const operationCases: { readonly [Name in OpName]: OperationRow } = {
 
   matmul: { gradient: 'flows', cases: matmulCases() },
   linear: { gradient: 'flows', cases: linearCases() },
+  linearInputGradient: {
+    gradient: 'flows',
+    cases: ([[13, 37], ['B', 'S', 37]] satisfies Shape[]).map((shape) => ({
+      name: `g [${shape.join(', ')}]`,
+      inputs: { g: normal(shape), weight: normal([37, 32]) },
+      build: ({ g, weight }: Record<string, Tensor>) => graph.linearInputGradient(g!, weight!),
+    })),
+  },
 
   reshape: {
     gradient: 'flows',
@@ -331,7 +339,7 @@ export const operationCases: { readonly [Name in OpName]: OperationRow } = {
       reshapeCase(['B', 'S'], ['B', 1, 1, 'S']),
       reshapeCase([6, 'B'], [2, '3*B']),
       one('and back', normal(['B', 'S', 32]), (x) =>
-        graph.reshape(graph.multiply(graph.reshape(x, ['B*S', 32]), 3), ['B', 'S', 32]),
+        graph.reshape(graph.multiply(graph.reshape(x, ['B*S', 32]), 2), ['B', 'S', 32]),
       ),
     ],
   },
@@ -375,7 +383,7 @@ export const operationCases: { readonly [Name in OpName]: OperationRow } = {
     cases: [
       one('before and after', normal([13, 7]), (x) => graph.pad(x, 1, 2, [13, 12])),
       one('nothing', normal([13, 7]), (x) => graph.pad(x, 0, 0, [13, 7])),
-      one('up to a symbolic size', normal(['B', 2, 32]), (x) => graph.pad(x, 1, 3, ['B', 'S', 32])),
+      one('up to a symbolic size', normal(['B', 2, 'S']), (x) => graph.pad(x, 1, 3, ['B', 'S', 'S'])),
       one('beside symbolic axes', normal(['B', 'S', 3]), (x) => graph.pad(x, -1, 1, ['B', 'S', 6])),
     ],
   },
