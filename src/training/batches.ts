@@ -12,15 +12,17 @@ export interface BatchOptions {
   readonly groupByLength: boolean;
 }
 
-/** As many batches as transformers looks at when it sorts by length (`get_length_grouped_indices`). */
+/** The most batches sorted by length together, and the least groups of them, as in transformers' `get_length_grouped_indices`. */
 const BATCHES_IN_GROUP = 50;
+const GROUPS = 4;
 
 /**
- * The batches of one epoch, as indices of examples. The last one may be smaller.
+ * The batches of one epoch, as indices of examples. The last one drawn may be smaller.
  *
- * With `groupByLength` the shuffled examples are cut into groups of 50 batches and each group is sorted by length; the
- * batches are then shuffled, so that lengths do not come in waves; all but the first, which holds the longest example
- * of all: if memory is too small, that shows at once.
+ * With `groupByLength` the shuffled examples are cut into groups of 50 batches, or fewer so that there are 4 groups, and
+ * each group is sorted by length; examples of one length stay shuffled. The batches are then shuffled, so that lengths
+ * do not come in waves; all but the first, which holds the longest example of all: if memory is too small, that shows
+ * at once.
  */
 export function epochBatches(
   lengths: ArrayLike<number>,
@@ -32,9 +34,10 @@ export function epochBatches(
   const order = Uint32Array.from({ length: lengths.length }, (_, index) => index);
   if (shuffle) random.shuffle(order);
   if (groupByLength) {
-    const groupSize = batchSize * BATCHES_IN_GROUP;
+    const batchesInGroup = Math.min(BATCHES_IN_GROUP, Math.floor(order.length / (batchSize * GROUPS)));
+    const groupSize = batchSize * Math.max(1, batchesInGroup);
     for (let begin = 0; begin < order.length; begin += groupSize) {
-      order.subarray(begin, begin + groupSize).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+      order.subarray(begin, begin + groupSize).sort((a, b) => lengths[b]! - lengths[a]!);
     }
   }
   const batches: Uint32Array[] = [];
