@@ -12,6 +12,8 @@ import {
   gather,
   geluDerivative,
   greater,
+  linear,
+  linearInputGradient,
   matmul,
   mean,
   multiply,
@@ -87,9 +89,13 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
     return [da, db];
   },
   linear: ({ inputs: [x, weight, bias] }, g) => [
-    matmul(g, weight!),
+    linearInputGradient(g, weight!),
     matmul(asRows(g), asRows(x!), { transposeA: true }),
     ...(bias === undefined ? [] : [sum(asRows(g), [0])]),
+  ],
+  linearInputGradient: ({ inputs: [upstream, weight] }, g) => [
+    linear(g, weight!),
+    matmul(asRows(upstream!), asRows(g), { transposeA: true }),
   ],
 
   reshape: ({ inputs: [x] }, g) => [reshape(g, x!.shape)],

@@ -68,6 +68,11 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   return apply('linear', bias === undefined ? [x, weight] : [x, weight, bias], {});
 }
 
+/** g [..., O] weight, with weight [O, I]: the gradient of the x of {@link linear}, [..., I]. */
+export function linearInputGradient(g: Tensor, weight: Tensor): Tensor {
+  return apply('linearInputGradient', [g, weight], {});
+}
+
 export function reshape(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : apply('reshape', [x], { shape });
 }

@@ -39,6 +39,8 @@ export interface OpAttributes {
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly scale: number };
   /** x [..., I], weight [O, I], bias [O]: x weightᵀ + bias. One op, so that its lowering chooses the precision. */
   linear: object;
+  /** g [..., O] and weight [O, I]: g weight, which is the gradient of a linear layer's x. */
+  linearInputGradient: object;
 
   reshape: { readonly shape: Shape };
   transpose: { readonly permutation: readonly number[] };

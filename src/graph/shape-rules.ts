@@ -147,6 +147,17 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     );
     return [{ dtype: 'float32', shape: [...x.shape.slice(0, -1), weight.shape[0]!] }];
   },
+  linearInputGradient: (inputs) => {
+    arity(inputs, 2);
+    const [g, weight] = inputs as [ValueType, ValueType];
+    expect(g.dtype === 'float32' && weight.dtype === 'float32', 'expected float32');
+    expect(weight.shape.length === 2, 'expected a weight of rank 2');
+    expect(
+      last(g.shape, 'expected g of rank 1 or more') === weight.shape[0],
+      "expected g's last axis to be weight's first",
+    );
+    return [{ dtype: 'float32', shape: [...g.shape.slice(0, -1), weight.shape[1]!] }];
+  },
 
   reshape: (inputs, { shape }) => {
     arity(inputs, 1);

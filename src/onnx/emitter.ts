@@ -97,6 +97,22 @@ export class Emitter {
     return this.#constant(`scalar ${value}`, 'float32', [], Float32Array.of(value));
   }
 
+  /** A uint8 constant of shape []. */
+  uint8(value: number): string {
+    return this.#constant(`uint8 ${value}`, 'uint8', [], Uint8Array.of(value));
+  }
+
+  /** One value repeated, in a shape that a run decides (int64[rank]). */
+  filled(dtype: 'uint8' | 'int8', value: number, shape: string): string {
+    const single = encodeTensor(
+      '',
+      dtype,
+      [1],
+      dtype === 'uint8' ? Uint8Array.of(value) : Int8Array.of(value),
+    );
+    return this.node('ConstantOfShape', [shape], { attributes: { value: single } });
+  }
+
   /** A constant vector of int64. */
   integers(values: readonly number[]): string {
     return this.#constant(

@@ -1,2 +1,2 @@
 export { lower, type InputDeclaration, type LoweredModel, type LowerOptions } from './lower.ts';
-export type { Int8Weight } from './lowering-rules.ts';
+export type { Int8Weight } from './linear-lowering.ts';

@@ -23,7 +23,8 @@ import {
   type NodeProto,
   type ValueInfoProto,
 } from './generated/onnx-subset_pb.ts';
-import { loweringRules, type Int8Weight, type LoweringRule } from './lowering-rules.ts';
+import { SwitchBack, type Int8Weight } from './linear-lowering.ts';
+import { loweringRules, type LoweringRule } from './lowering-rules.ts';
 
 const IR_VERSION = 9n;
 const OPERATOR_SET = 18n;
@@ -39,6 +40,11 @@ export interface LowerOptions {
   readonly constants?: ReadonlyMap<string, Float32Array>;
   /** Weights of `linear` to be baked in as int8, and multiplied in int8. By input name. */
   readonly int8Weights?: ReadonlyMap<string, Int8Weight>;
+  /**
+   * How linear layers multiply with weights that are not baked in. `int8` is SwitchBack: for training, at some loss of
+   * precision (`linear-lowering.ts`). Default `float32`.
+   */
+  readonly linearPrecision?: 'float32' | 'int8';
 }
 
 export interface LoweredModel {
@@ -80,6 +86,7 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerO
   const context = {
     emit,
     int8Weight: (node: Node) => (node.op === 'input' ? int8Weights.get(inputName(node)) : undefined),
+    switchBack: options.linearPrecision === 'int8' ? new SwitchBack(emit) : undefined,
   };
   for (const node of nodes) {
     const prefix = `${node.op}_${node.number}`;

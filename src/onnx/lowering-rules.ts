@@ -4,17 +4,21 @@
  */
 import { PADDING_SCORE, type Dim, type Node, type OpName, type Shape } from '../graph/index.ts';
 import { ELEMENT_TYPES, type Emitter } from './emitter.ts';
-
-/** A weight matrix [O, I] in int8 with one scale for each row: row o holds values[o, :] * scales[o]. */
-export interface Int8Weight {
-  readonly values: Int8Array;
-  readonly scales: Float32Array;
-}
+import {
+  bakedInt8Linear,
+  float32Linear,
+  fusedMatMul,
+  gainsFromInt8,
+  type Int8Weight,
+  type SwitchBack,
+} from './linear-lowering.ts';
 
 export interface LoweringContext {
   readonly emit: Emitter;
   /** The int8 form of an input that is a weight, where the program was given one. */
   readonly int8Weight: (node: Node) => Int8Weight | undefined;
+  /** The int8 products of training, if the program was asked for them. */
+  readonly switchBack: SwitchBack | undefined;
 }
 
 export type LoweringRule<Name extends OpName = OpName> = (
@@ -68,12 +72,17 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     if (!transposeA && !transposeB && scale === 1) return [emit.node('MatMul', inputs)];
     return [fusedMatMul(emit, inputs, transposeA, transposeB, scale)];
   },
-  linear: (node, [x, weight, bias], { emit, int8Weight }) => {
-    const quantized = int8Weight(node.inputs[1]!.node);
-    if (quantized !== undefined)
-      return [int8Linear(emit, x!, weight!, bias, node.inputs[1]!.shape, quantized)];
-    const product = fusedMatMul(emit, [x!, weight!], false, true, 1);
-    return [bias === undefined ? product : emit.node('Add', [product, bias])];
+  linear: (node, [x, weight, bias], { emit, int8Weight, switchBack }) => {
+    const { node: source, shape } = node.inputs[1]!;
+    const baked = int8Weight(source);
+    if (baked !== undefined) return [bakedInt8Linear(emit, x!, weight!, bias, shape, baked)];
+    if (switchBack === undefined || !gainsFromInt8(shape)) return [float32Linear(emit, x!, weight!, bias)];
+    return [switchBack.linear(x!, weight!, bias, shape, node.outputs[0]!.shape)];
+  },
+  linearInputGradient: (node, [g, weight], { emit, switchBack }) => {
+    const { shape } = node.inputs[1]!;
+    if (switchBack === undefined || !gainsFromInt8(shape)) return [emit.node('MatMul', [g!, weight!])];
+    return [switchBack.inputGradient(g!, weight!, shape, node.outputs[0]!.shape)];
   },
 
   reshape: ({ inputs: [x], attributes: { shape } }, inputs, { emit }) => [
@@ -144,36 +153,6 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
 
 function asFloat(emit: Emitter, condition: string): string {
   return emit.node('Cast', [condition], { attributes: { to: ELEMENT_TYPES.float32 } });
-}
-
-function fusedMatMul(
-  emit: Emitter,
-  inputs: readonly string[],
-  transposeA: boolean,
-  transposeB: boolean,
-  scale: number,
-): string {
-  return emit.node('FusedMatMul', inputs, {
-    domain: 'com.microsoft',
-    attributes: { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0, alpha: { float: scale } },
-  });
-}
-
-/** Activations are quantised as the program runs, one scale a batch; weights have one scale a row. */
-function int8Linear(
-  emit: Emitter,
-  x: string,
-  name: string,
-  bias: string | undefined,
-  shape: Shape,
-  { values, scales }: Int8Weight,
-): string {
-  const int8 = emit.tensor(`${name}/int8`, 'int8', shape as readonly number[], values);
-  const scale = emit.tensor(`${name}/scale`, 'float32', [scales.length], scales);
-  // Folded when the session is made: the kernel wants its weight [I, O].
-  const transposed = emit.node('Transpose', [int8], { attributes: { perm: [1, 0] } });
-  const inputs = [x, transposed, scale, '', ...(bias === undefined ? [] : [bias])];
-  return emit.node('DynamicQuantizeMatMul', inputs, { domain: 'com.microsoft' });
 }
 
 /** `Reshape` understands 0 for "as in the input" and one -1 for "the rest": most shapes need no run-time sizes. */

@@ -4,11 +4,17 @@
  *
  * A checkpoint is written under another name and renamed when complete, so that a directory of its name is a whole one.
  */
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { openSafetensors, writeFileAtomic, writeSafetensors } from '../checkpoint/index.ts';
-import { BertramError, badInput, messageOf } from '../support/errors.ts';
+import {
+  loadParameters,
+  openSafetensors,
+  readTextFile,
+  writeFileAtomic,
+  writeSafetensors,
+} from '../checkpoint/index.ts';
+import { badInput, BertramError, shown } from '../support/errors.ts';
 import type { LogEntry, TrainingProgress } from './trainer.ts';
 import type { TrainingState } from './training-state.ts';
 
@@ -16,10 +22,18 @@ const OPTIMIZER_FILE = 'optimizer.safetensors';
 const STATE_FILE = 'trainer_state.json';
 const MOMENTS = { exp_avg: 'firstMoments', exp_avg_sq: 'secondMoments' } as const;
 
+const logEntry = z.object({
+  step: z.int().nonnegative(),
+  epoch: z.number(),
+  loss: z.number(),
+  learning_rate: z.number(),
+  grad_norm: z.number(),
+}) satisfies z.ZodType<LogEntry>;
+
 const trainerStateFile = z.object({
   global_step: z.int().nonnegative(),
   max_steps: z.int().nonnegative(),
-  log_history: z.array(z.custom<LogEntry>()),
+  log_history: z.array(logEntry),
 });
 
 /** The names of a run's complete checkpoints, oldest first. */
@@ -36,7 +50,7 @@ export async function listCheckpoints(outputDir: string): Promise<string[]> {
 
 /**
  * @param writeModel writes the model into the directory it is given
- * @param limit how many checkpoints to keep, the newest; all unless told
+ * @param limit how many checkpoints to keep: this one, and those with the highest numbers; all unless told
  */
 export async function writeCheckpoint(
   outputDir: string,
@@ -50,42 +64,43 @@ export async function writeCheckpoint(
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   await writeModel(partial);
-  const moments = Object.entries(MOMENTS).flatMap(([kind, array]) =>
-    state.parameters.map(({ name, shape }) => ({
-      name: `${kind}.${name}`,
-      dtype: 'F32' as const,
-      shape,
-      data: state.viewOf(state[array], name).data,
-    })),
-  );
+  const moments = momentsOf(state).map((moment) => ({ ...moment, dtype: 'F32' as const }));
   await writeSafetensors(join(partial, OPTIMIZER_FILE), moments);
   await writeTrainerState(partial, progress);
   await rm(target, { recursive: true, force: true });
   await rename(partial, target);
-  const all = await listCheckpoints(outputDir);
-  for (const old of all.slice(0, Math.max(0, all.length - limit))) await rm(old, { recursive: true });
+  const others = (await listCheckpoints(outputDir)).filter((directory) => directory !== target);
+  const surplus = Math.max(0, others.length + 1 - limit);
+  for (const old of others.slice(0, surplus)) await rm(old, { recursive: true });
 }
 
-/** Reads the moments into the state; the parameters are for the task to load. */
+/**
+ * Reads the moments into the state; the parameters are for the task to load.
+ *
+ * @throws BertramError `not-found` when a file is missing; `bad-input` when one is malformed, or is of another model
+ */
 export async function readCheckpoint(directory: string, state: TrainingState): Promise<TrainingProgress> {
   const file = join(directory, OPTIMIZER_FILE);
   const source = await openSafetensors(file);
   try {
-    for (const [kind, array] of Object.entries(MOMENTS)) {
-      for (const { name } of state.parameters) {
-        const tensor = `${kind}.${name}`;
-        const { data } = state.viewOf(state[array], name);
-        const entry = source.tensors.get(tensor);
-        if (entry === undefined) badInput(file, `a tensor ${tensor}`, 'none');
-        if (entry.byteLength !== data.byteLength)
-          badInput(file, `${data.length} floats in ${tensor}`, `[${entry.shape.join(', ')}]`);
-        await source.readFloat32(tensor, data);
-      }
-    }
+    const wanted = momentsOf(state).map(({ name, shape, data }) => ({ name, shape, into: data }));
+    const { missing } = await loadParameters(source, wanted);
+    if (missing.length > 0) badInput(file, `a tensor ${shown(missing[0])}`, 'none');
   } finally {
     await source.close();
   }
   return readTrainerState(directory);
+}
+
+/** The moments of all parameters, by their names in the file. */
+function momentsOf(state: TrainingState) {
+  return Object.entries(MOMENTS).flatMap(([kind, array]) =>
+    state.parameters.map(({ name, shape }) => ({
+      name: `${kind}.${name}`,
+      shape,
+      data: state.viewOf(state[array], name).data,
+    })),
+  );
 }
 
 export async function writeTrainerState(directory: string, progress: TrainingProgress): Promise<void> {
@@ -102,21 +117,19 @@ export async function writeTrainerState(directory: string, progress: TrainingPro
 
 async function readTrainerState(directory: string): Promise<TrainingProgress> {
   const path = join(directory, STATE_FILE);
+  const text = await readTextFile(path);
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new BertramError('bad-input', `${path}: expected a trainer's state, got ${messageOf(error)}`, {
-      cause: error,
-    });
+    json = JSON.parse(text);
+  } catch {
+    badInput(path, 'JSON', shown(text));
   }
   const parsed = trainerStateFile.safeParse(json);
-  if (!parsed.success)
-    badInput(
-      `${path}: ${parsed.error.issues[0]!.path.join('.')}`,
-      "a trainer's state",
-      parsed.error.issues[0]!.message,
-    );
+  if (!parsed.success) {
+    const { path: field, message } = parsed.error.issues[0]!;
+    const reason = message.replace(/^Invalid input: /, '');
+    throw new BertramError('bad-input', `${path}: ${field.join('.')}: ${reason}`);
+  }
   const { global_step: step, max_steps: totalSteps, log_history: logHistory } = parsed.data;
   return { step, totalSteps, logHistory };
 }

@@ -35,6 +35,8 @@ export interface TrainStepOptions {
   readonly seed: number;
   readonly threads?: number;
   readonly keepMemory?: boolean;
+  /** Of the products in linear layers; see `LowerOptions`. */
+  readonly linearPrecision?: 'float32' | 'int8';
 }
 
 /** Numbers that an update handles at a time: 4 arrays of this length stay in the cache. */
@@ -91,7 +93,10 @@ export class TrainStep {
     );
     const outputs = Object.fromEntries(parameters.map(({ name }, i) => [gradientName(name), tensors[i]!]));
     const programs = {
-      gradients: await compile({ loss, ...outputs }, engine),
+      gradients: await compile(
+        { loss, ...outputs },
+        { ...engine, linearPrecision: options.linearPrecision ?? 'float32' },
+      ),
       update: await compile({ ...adamWUpdate(options.optimizer) }, engine),
       norm: await compile({ square: sumOfSquares() }, engine),
       accumulate: await compile(

@@ -1,0 +1,284 @@
+/**
+ * `bertram finetune`: the model card's own command, with the flags of transformers' `run_qa.py`.
+ *
+ * ```
+ * bertram finetune --model_name_or_path DIR --train_file train-v1.1.json --validation_file dev-v1.1.json \
+ *   --do_train --do_eval --learning_rate 3e-5 --num_train_epochs 2 --max_seq_length 384 --doc_stride 128 \
+ *   --output_dir OUT --per_device_train_batch_size 3
+ * ```
+ */
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { readModelDirectory, writeFileAtomic } from '../checkpoint/index.ts';
+import { fineTuningAdamW, scheduleNames, type ScheduleName } from '../optim/index.ts';
+import { fineTune } from '../squad/fine-tuning.ts';
+import {
+  formatPredictionFiles,
+  negativeExamples,
+  squadFeatures,
+  type SquadExample,
+  type SquadWindow,
+  type WindowTokenizer,
+} from '../squad/index.ts';
+import { readSquadFile } from '../squad/squad-files.ts';
+import { badInput } from '../support/errors.ts';
+import { Random } from '../support/random.ts';
+import { listCheckpoints, type TrainingOptions } from '../training/index.ts';
+import { fraction, nonNegative, number, positive, positiveWhole, whole } from './option-values.ts';
+import { TrainingReporter } from './training-reporter.ts';
+
+interface FinetuneFlags {
+  readonly modelNameOrPath: string;
+  readonly trainFile?: readonly string[];
+  readonly validationFile?: string;
+  readonly doTrain?: true;
+  readonly doEval?: true;
+  readonly outputDir: string;
+  readonly overwriteOutputDir?: true;
+  readonly resumeFromCheckpoint?: string | true;
+  readonly maxSeqLength: number;
+  readonly docStride: number;
+  readonly padToMaxLength?: true;
+  readonly version_2WithNegative?: true;
+  readonly nBestSize: number;
+  readonly maxAnswerLength: number;
+  readonly nullScoreDiffThreshold: number;
+  readonly negativeFraction: number;
+  readonly precision: 'float32' | 'int8';
+  readonly learningRate: number;
+  readonly numTrainEpochs: number;
+  readonly maxSteps?: number;
+  readonly perDeviceTrainBatchSize: number;
+  readonly perDeviceEvalBatchSize: number;
+  readonly gradientAccumulationSteps: number;
+  readonly lrSchedulerType: ScheduleName;
+  readonly warmupSteps: number;
+  readonly warmupRatio: number;
+  readonly weightDecay: number;
+  readonly adamEpsilon: number;
+  readonly maxGradNorm: number;
+  readonly dropout?: number;
+  readonly seed: number;
+  readonly shuffle: boolean;
+  readonly groupByLength?: true;
+  readonly loggingSteps: number;
+  readonly saveSteps: number;
+  readonly saveTotalLimit?: number;
+  readonly threads?: number;
+}
+
+export function finetuneCommand(): Command {
+  return new Command('finetune')
+    .description('fine-tune a model on question answering, with the flags of run_qa.py')
+    .requiredOption('--model-name-or-path <dir>', 'what training starts from')
+    .option('--train-file <file...>', 'data to train on: SQuAD JSON or JSON lines, plain or gzipped')
+    .option('--validation-file <file>', 'data to evaluate on')
+    .option('--do-train', 'train')
+    .option('--do-eval', 'evaluate at the end')
+    .requiredOption('--output-dir <dir>', 'where the model, its checkpoints and results go')
+    .option('--overwrite-output-dir', 'train into a directory that is not empty')
+    .option(
+      '--resume-from-checkpoint [dir]',
+      'go on from a checkpoint; the newest of the output directory unless told',
+    )
+    .option('--max-seq-length <n>', 'pieces in a window, special tokens included', positiveWhole, 384)
+    .option('--doc-stride <n>', 'pieces that neighbouring windows share', whole, 128)
+    .option('--pad-to-max-length', 'pad every batch to max_seq_length instead of its longest window')
+    .option('--version-2-with-negative', 'the data has questions without an answer')
+    .option('--n-best-size <n>', 'starts and ends of each window that are paired', positiveWhole, 20)
+    .option('--max-answer-length <n>', 'pieces in an answer, at the most', positiveWhole, 30)
+    .option(
+      '--null-score-diff-threshold <x>',
+      'no answer is given when it leads by more than this',
+      number,
+      0,
+    )
+    .option(
+      '--negative-fraction <x>',
+      'questions without an answer to generate, as a share of those with one',
+      fraction,
+      0,
+    )
+    .option('--learning-rate <x>', 'the peak learning rate', positive, 5e-5)
+    .option('--num-train-epochs <x>', 'passes over the data', positive, 3)
+    .option('--max-steps <n>', 'end after so many updates, whatever the epochs say', positiveWhole)
+    .option('--per-device-train-batch-size <n>', 'windows in a training batch', positiveWhole, 8)
+    .option('--per-device-eval-batch-size <n>', 'windows in an evaluation batch', positiveWhole, 8)
+    .option('--gradient-accumulation-steps <n>', 'batches that make one update', positiveWhole, 1)
+    .addOption(
+      new Option('--lr-scheduler-type <name>', 'how the learning rate goes')
+        .choices(scheduleNames)
+        .default('linear'),
+    )
+    .option('--warmup-steps <n>', 'updates over which the learning rate rises', whole, 0)
+    .option('--warmup-ratio <x>', 'the same, as a part of all updates', fraction, 0)
+    .option('--weight-decay <x>', 'of all but biases and LayerNorm', nonNegative, 0)
+    .option('--adam-epsilon <x>', 'epsilon of AdamW', positive, 1e-8)
+    .option('--max-grad-norm <x>', 'clip gradients to this global norm; 0 does not clip', nonNegative, 1)
+    .addOption(
+      new Option(
+        '--precision <name>',
+        'of the products in linear layers: int8 is faster, with some noise in gradients',
+      )
+        .choices(['float32', 'int8'])
+        .default('float32'),
+    )
+    .option('--dropout <x>', "instead of the configuration's two dropout rates", fraction)
+    .option('--seed <n>', 'decides order, dropout masks and the first values of a new head', whole, 42)
+    .option('--no-shuffle', 'train in the order of the data')
+    .option('--group-by-length', 'make batches of windows of like length')
+    .option('--logging-steps <n>', 'updates between entries of the log', whole, 500)
+    .option('--save-steps <n>', 'updates between checkpoints; 0 writes none', whole, 500)
+    .option('--save-total-limit <n>', 'checkpoints to keep, the newest', positiveWhole)
+    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
+    .action(async (flags: FinetuneFlags) => {
+      await finetune(flags);
+    });
+}
+
+async function finetune(flags: FinetuneFlags): Promise<void> {
+  checkFlags(flags);
+  if (flags.doTrain) await trainModel(flags);
+  if (flags.doEval) await evaluateModel(flags, flags.doTrain ? flags.outputDir : flags.modelNameOrPath);
+}
+
+/** Refuses what cannot work before any work starts. */
+function checkFlags(flags: FinetuneFlags): void {
+  const { doTrain, doEval, trainFile, validationFile } = flags;
+  if (!doTrain && !doEval) badInput('finetune', '--do_train or --do_eval', 'neither');
+  if (doTrain && trainFile === undefined) badInput('--do_train', 'a --train_file', 'none');
+  if (doEval && validationFile === undefined) badInput('--do_eval', 'a --validation_file', 'none');
+}
+
+async function trainModel(flags: FinetuneFlags): Promise<void> {
+  const { loadTokenizer } = await import('../pipelines/index.ts');
+  const { outputDir, maxSeqLength } = flags;
+  const resumeFrom = await checkpointToResume(flags);
+  const model = await readModelDirectory(flags.modelNameOrPath);
+  const reporter = new TrainingReporter();
+  const windows = await trainingWindows(flags, loadTokenizer(model), reporter);
+  const result = await fineTune({
+    model,
+    windows,
+    outputDir,
+    training: trainingOptions(flags),
+    ...(flags.padToMaxLength ? { padToLength: maxSeqLength } : {}),
+    ...(flags.saveTotalLimit === undefined ? {} : { saveTotalLimit: flags.saveTotalLimit }),
+    ...(flags.dropout === undefined ? {} : { dropout: flags.dropout }),
+    ...(resumeFrom === undefined ? {} : { resumeFrom }),
+    onEvent: (event) => reporter.report(event),
+  });
+  await writeResults(join(outputDir, 'train_results.json'), result);
+  reporter.note(`model written to ${outputDir}`);
+}
+
+/** A checkpoint to go on from, if one was asked for. A directory that holds other work is refused unless told. */
+async function checkpointToResume({
+  outputDir,
+  resumeFromCheckpoint,
+  overwriteOutputDir,
+}: FinetuneFlags): Promise<string | undefined> {
+  if (typeof resumeFromCheckpoint === 'string') return resumeFromCheckpoint;
+  if (resumeFromCheckpoint) {
+    const newest = (await listCheckpoints(outputDir)).at(-1);
+    if (newest === undefined)
+      badInput(`--resume_from_checkpoint: ${outputDir}`, 'a checkpoint-N directory', 'none');
+    return newest;
+  }
+  const present = await readdir(outputDir).catch(() => []);
+  if (present.length > 0 && !overwriteOutputDir) {
+    badInput(
+      `--output_dir: ${outputDir}`,
+      'an empty directory, --overwrite_output_dir or --resume_from_checkpoint',
+      `${present.length} files`,
+    );
+  }
+  return undefined;
+}
+
+/** The examples of all training files, with the negatives that were asked for, as labelled windows. */
+async function trainingWindows(
+  flags: FinetuneFlags,
+  tokenizer: WindowTokenizer,
+  reporter: TrainingReporter,
+): Promise<readonly SquadWindow[]> {
+  const examples: SquadExample[] = [];
+  for (const file of flags.trainFile ?? []) {
+    for (const example of (await readSquadFile(file)).examples) examples.push(example);
+  }
+  const unanswerable = examples.filter(({ isImpossible }) => isImpossible).length;
+  if (unanswerable > 0 && !flags.version_2WithNegative) {
+    badInput(
+      '--train_file',
+      'questions with answers, or --version_2_with_negative',
+      `${unanswerable} without an answer`,
+    );
+  }
+  const random = new Random(flags.seed, 'negatives');
+  const negatives = negativeExamples(examples, { fraction: flags.negativeFraction, random });
+  const { maxSeqLength, docStride } = flags;
+  const { windows, truncatedQuestions } = squadFeatures([...examples, ...negatives], tokenizer, {
+    maxSeqLength,
+    docStride,
+  });
+  if (truncatedQuestions.length > 0)
+    reporter.warn(`${truncatedQuestions.length} questions were cut to fit max_seq_length`);
+  reporter.note(
+    `${examples.length} questions and ${negatives.length} generated ones without an answer: ${windows.length} windows`,
+  );
+  return windows;
+}
+
+function trainingOptions(flags: FinetuneFlags): TrainingOptions {
+  return {
+    batchSize: flags.perDeviceTrainBatchSize,
+    gradientAccumulationSteps: flags.gradientAccumulationSteps,
+    epochs: flags.numTrainEpochs,
+    ...(flags.maxSteps === undefined ? {} : { maxSteps: flags.maxSteps }),
+    learningRate: flags.learningRate,
+    schedule: flags.lrSchedulerType,
+    warmupSteps: flags.warmupSteps,
+    warmupRatio: flags.warmupRatio,
+    optimizer: { ...fineTuningAdamW, weightDecay: flags.weightDecay, epsilon: flags.adamEpsilon },
+    maxGradNorm: flags.maxGradNorm,
+    seed: flags.seed,
+    shuffle: flags.shuffle,
+    groupByLength: flags.groupByLength ?? false,
+    linearPrecision: flags.precision,
+    loggingSteps: flags.loggingSteps,
+    saveSteps: flags.saveSteps,
+    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+  };
+}
+
+/** Scores the model on the validation file; results and predictions have the names that `run_qa.py` gives them. */
+async function evaluateModel(flags: FinetuneFlags, modelDirectory: string): Promise<void> {
+  const { evaluate, loadQuestionAnsweringModel } = await import('../pipelines/index.ts');
+  const { outputDir, maxSeqLength, docStride, threads } = flags;
+  const dataset = await readSquadFile(flags.validationFile!);
+  const model = await loadQuestionAnsweringModel({
+    model: modelDirectory,
+    ...(threads === undefined ? {} : { threads }),
+  });
+  const { metrics, predictions } = await evaluate(model, dataset, {
+    maxSeqLength,
+    docStride,
+    maxAnswerLength: flags.maxAnswerLength,
+    nBestSize: flags.nBestSize,
+    nullScoreDiffThreshold: flags.nullScoreDiffThreshold,
+    withNoAnswer: flags.version_2WithNegative ?? false,
+  });
+  await mkdir(outputDir, { recursive: true });
+  const files = formatPredictionFiles(predictions);
+  await writeFileAtomic(join(outputDir, 'eval_predictions.json'), files.predictions);
+  await writeFileAtomic(join(outputDir, 'eval_nbest_predictions.json'), files.nBestPredictions);
+  if (files.nullOdds !== undefined)
+    await writeFileAtomic(join(outputDir, 'eval_null_odds.json'), files.nullOdds);
+  await writeResults(join(outputDir, 'eval_results.json'), metrics);
+  process.stdout.write(`${JSON.stringify(metrics)}\n`);
+}
+
+async function writeResults(path: string, results: object): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(results, null, 2)}\n`);
+}
