@@ -1,0 +1,133 @@
+/**
+ * A model's score on a data set, exactly as transformers' `run_qa.py` finds it: windows, n best spans, EM and F1 by the
+ * official rules.
+ */
+import {
+  checkPostProcessingOptions,
+  predictAnswer,
+  scoreSquadV1,
+  scoreSquadV2,
+  squadFeatures,
+  squadV1Report,
+  squadV2Report,
+  type AnswerPrediction,
+  type PostProcessingOptions,
+  type SquadDataset,
+  type SquadExample,
+  type SquadWindow,
+  type WindowLogits,
+  type WindowOptions,
+} from '../squad/index.ts';
+import { badInput } from '../support/errors.ts';
+import type { QuestionAnsweringModel } from './question-answering-model.ts';
+import { readWindows, type ReadingOptions } from './window-reading.ts';
+
+export interface EvaluationOptions extends WindowOptions, PostProcessingOptions, ReadingOptions {}
+
+/** What `evaluate-v1.1.py` and `evaluate-v2.0.py` report, in percent, and what it took. Names as they are on disk. */
+export interface EvaluationMetrics {
+  readonly exact_match: number;
+  readonly f1: number;
+  /** Questions. */
+  readonly total: number;
+  readonly windows: number;
+  /** From the first window to the last answer. */
+  readonly seconds: number;
+  readonly samples_per_second: number;
+  /** Questions whose end was cut to make room for the context. */
+  readonly truncated_questions: number;
+  /** v2.0 only: `HasAns_exact`, `NoAns_f1`, `best_f1_thresh` and the like. */
+  readonly [name: string]: number;
+}
+
+export interface Evaluation {
+  readonly metrics: EvaluationMetrics;
+  /** By question id, in the order of the data set. */
+  readonly predictions: ReadonlyMap<string, AnswerPrediction>;
+}
+
+/**
+ * Answers every question of a data set and scores the answers: by the rules of v2.0 if some question has no answer
+ * there, or `withNoAnswer` is set; else by those of v1.1.
+ *
+ * @throws BertramError `bad-input` for impossible options, `failed` when a logit is not a finite number
+ */
+export async function evaluate(
+  model: QuestionAnsweringModel,
+  { examples }: Pick<SquadDataset, 'examples'>,
+  options: EvaluationOptions = {},
+): Promise<Evaluation> {
+  const withNoAnswer = options.withNoAnswer ?? examples.some(({ isImpossible }) => isImpossible);
+  checkPostProcessingOptions(options);
+  const { maxPositionEmbeddings } = model.config;
+  const { maxSeqLength = Math.min(384, maxPositionEmbeddings) } = options;
+  if (maxSeqLength > maxPositionEmbeddings) {
+    badInput('max_seq_length', `at most the model's ${maxPositionEmbeddings} positions`, `${maxSeqLength}`);
+  }
+  const begin = performance.now();
+  const features = squadFeatures(examples, model.tokenizer, { ...options, maxSeqLength, labels: false });
+  const predictions = await predict(model, examples, features.windows, { ...options, withNoAnswer });
+  const seconds = (performance.now() - begin) / 1000;
+  const { exact_match, f1, ...others } = score(examples, predictions, withNoAnswer);
+  return {
+    metrics: {
+      exact_match,
+      f1,
+      total: examples.length,
+      windows: features.windows.length,
+      seconds,
+      samples_per_second: features.windows.length / seconds,
+      truncated_questions: features.truncatedQuestions.length,
+      ...others,
+    },
+    predictions,
+  };
+}
+
+/** Windows stream through, so that logits of only a few questions are in memory at a time. */
+async function predict(
+  model: QuestionAnsweringModel,
+  examples: readonly SquadExample[],
+  windows: readonly SquadWindow[],
+  options: EvaluationOptions,
+): Promise<Map<string, AnswerPrediction>> {
+  const predictions = new Map<string, AnswerPrediction>();
+  let exampleIndex = 0;
+  let ownWindows: SquadWindow[] = [];
+  let ownLogits: WindowLogits[] = [];
+  const finishExample = (): void => {
+    const { id, context } = examples[exampleIndex]!;
+    predictions.set(id, predictAnswer(context, ownWindows, ownLogits, options));
+    exampleIndex++;
+    ownWindows = [];
+    ownLogits = [];
+  };
+  let position = 0;
+  for await (const logits of readWindows(model, windows, options)) {
+    const window = windows[position++]!;
+    while (exampleIndex < window.exampleIndex) finishExample();
+    ownWindows.push(window);
+    ownLogits.push(logits);
+  }
+  while (exampleIndex < examples.length) finishExample();
+  return predictions;
+}
+
+function score(
+  examples: readonly SquadExample[],
+  predictions: ReadonlyMap<string, AnswerPrediction>,
+  withNoAnswer: boolean,
+): { exact_match: number; f1: number; [name: string]: number } {
+  const texts = new Map(Array.from(predictions, ([id, { text }]) => [id, text]));
+  if (!withNoAnswer) {
+    const { exact_match = 0, f1 = 0 } = squadV1Report(scoreSquadV1(examples, texts));
+    return { exact_match, f1 };
+  }
+  const nullOdds = new Map(
+    Array.from(predictions, ([id, { nullScoreDifference }]) => [id, nullScoreDifference ?? 0]),
+  );
+  // The threshold has been applied already, where answers were chosen.
+  const scores = scoreSquadV2(examples, texts, { nullOdds, noAnswerThreshold: Infinity });
+  const { exact = 0, f1 = 0, ...others } = squadV2Report(scores);
+  return { exact_match: exact, f1, ...others };
+}

@@ -1,0 +1,23 @@
+/** Question answering and evaluation: what a library user calls. */
+export { evaluate, type Evaluation, type EvaluationMetrics, type EvaluationOptions } from './evaluation.ts';
+export { defaultModelDirectory, openModelDirectory } from './model-directory.ts';
+export { loadQuestionAnsweringModel, type ModelLoadOptions } from './model-loading.ts';
+export { isCased, loadTokenizer } from './model-tokenizer.ts';
+export {
+  isQuantizable,
+  questionAnsweringGraph,
+  QuestionAnsweringModel,
+  quantizeWeights,
+  type Precision,
+  type QuestionAnsweringModelParts,
+  type QuestionAnsweringWeights,
+} from './question-answering-model.ts';
+export {
+  QuestionAnswering,
+  type Answer,
+  type AnswerResult,
+  type QuestionAnsweringEvent,
+  type QuestionAnsweringOptions,
+  type WindowOutput,
+} from './question-answering.ts';
+export type { QuestionRequest } from './question-request.ts';

@@ -1,0 +1,160 @@
+/**
+ * A question-answering BERT ready to run: windows of pieces in, start and end logits out. Knows no file system, so that
+ * it serves a page in the browser as well; `model-loading.ts` makes one from a directory.
+ */
+import { bertForQuestionAnswering, bertInputs, type BertConfig } from '../bert/index.ts';
+import { firstNonFinite } from '../checkpoint/finite-check.ts';
+import { quantizeRows } from '../checkpoint/quantized-matrix.ts';
+import { Dropout, Parameters, type Parameter } from '../nn/index.ts';
+import type { Int8Weight } from '../onnx/index.ts';
+import { compile, type Feeds, type HostTensor, type Program } from '../runtime/index.ts';
+import type { WindowLogits } from '../squad/index.ts';
+import { padWindows, type WindowInput } from '../squad/question-batches.ts';
+import { badInput, BertramError } from '../support/errors.ts';
+import type { BertTokenizer } from '../tokenizers/index.ts';
+
+/** What the linear layers multiply in; everything else is float32. */
+export type Precision = 'float32' | 'int8';
+
+export interface QuestionAnsweringWeights {
+  readonly float32: ReadonlyMap<string, Float32Array>;
+  /** Matrices of linear layers, with one scale a row; those that are here are not in `float32`. */
+  readonly int8: ReadonlyMap<string, Int8Weight>;
+}
+
+export interface QuestionAnsweringModelParts {
+  /** How errors call the model, such as its directory. */
+  readonly name: string;
+  readonly config: BertConfig;
+  readonly tokenizer: BertTokenizer;
+  readonly weights: QuestionAnsweringWeights;
+  /** Of the engine; one a core unless told. */
+  readonly threads?: number;
+}
+
+/**
+ * Up to so many numbers, weights are baked into the program, which packs them for its kernels once. A larger model's are
+ * fed where they lie: no slower by much, and in memory once instead of thrice.
+ */
+const BAKED_LIMIT = 2 ** 26;
+
+type LogitsProgram = Program<'startLogits' | 'endLogits'>;
+
+export class QuestionAnsweringModel {
+  readonly name: string;
+  readonly config: BertConfig;
+  readonly tokenizer: BertTokenizer;
+  readonly precision: Precision;
+  readonly #program: LogitsProgram;
+  readonly #fedWeights: Feeds;
+
+  private constructor(
+    { name, config, tokenizer }: QuestionAnsweringModelParts,
+    precision: Precision,
+    program: LogitsProgram,
+    fedWeights: Feeds,
+  ) {
+    this.name = name;
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.precision = precision;
+    this.#program = program;
+    this.#fedWeights = fedWeights;
+  }
+
+  /** @throws BertramError `bad-input` when vocabulary or token types do not fit the configuration */
+  static async create(parts: QuestionAnsweringModelParts): Promise<QuestionAnsweringModel> {
+    const { weights, threads } = parts;
+    checkFit(parts);
+    const { parameters, logits } = questionAnsweringGraph(parts.config);
+    let size = 0;
+    for (const values of weights.float32.values()) size += values.length;
+    const isBaked = size <= BAKED_LIMIT;
+    const program = await compile(logits, {
+      int8Weights: weights.int8,
+      ...(isBaked ? { constants: weights.float32 } : {}),
+      ...(threads === undefined ? {} : { threads }),
+    });
+    const fed = isBaked ? [] : parameters.filter(({ name }) => weights.float32.has(name));
+    const fedWeights: Record<string, HostTensor> = {};
+    for (const { name, shape } of fed) fedWeights[name] = { data: weights.float32.get(name)!, shape };
+    return new QuestionAnsweringModel(parts, weights.int8.size > 0 ? 'int8' : 'float32', program, fedWeights);
+  }
+
+  /**
+   * Runs windows as one batch, padded to the longest.
+   *
+   * @returns for each window its start and end logits, without those of padding
+   * @throws BertramError `failed` when a logit is not a finite number
+   */
+  async logits(windows: readonly WindowInput[]): Promise<WindowLogits[]> {
+    const batch = padWindows(windows, this.config.padTokenId);
+    const { startLogits, endLogits } = await this.#program.run({ ...batch, ...this.#fedWeights });
+    const sequence = batch.input_ids.shape[1]!;
+    return windows.map(({ inputIds: { length } }, row) => {
+      const part = ({ data }: HostTensor): Float32Array =>
+        (data as Float32Array).subarray(row * sequence, row * sequence + length);
+      const own = { startLogits: part(startLogits), endLogits: part(endLogits) };
+      this.#checkFinite('start', own.startLogits);
+      this.#checkFinite('end', own.endLogits);
+      return own;
+    });
+  }
+
+  /** Frees the engine's memory. The model cannot run any more. */
+  async release(): Promise<void> {
+    await this.#program.release();
+  }
+
+  #checkFinite(what: string, logits: Float32Array): void {
+    const index = firstNonFinite(logits);
+    if (index < 0) return;
+    throw new BertramError(
+      'failed',
+      `${this.name}: expected finite ${what} logits, got ${String(logits[index])} at piece ${index}`,
+    );
+  }
+}
+
+/** The inference graph, and the parameters it declares. */
+export function questionAnsweringGraph(config: BertConfig) {
+  const parameters = new Parameters();
+  const dropout = new Dropout({ training: false });
+  const { startLogits, endLogits } = bertForQuestionAnswering(parameters, config, bertInputs(), dropout);
+  return { parameters: parameters.all, logits: { startLogits, endLogits } };
+}
+
+/** Whether int8 pays for a parameter: the matrix of a linear layer, but not of the head, which has two rows. */
+export function isQuantizable({ name, shape }: Pick<Parameter, 'name' | 'shape'>): boolean {
+  return shape.length === 2 && !name.startsWith('bert.embeddings.') && !name.startsWith('qa_outputs.');
+}
+
+/** Float weights with every matrix that {@link isQuantizable} turned to int8. */
+export function quantizeWeights(
+  weights: ReadonlyMap<string, Float32Array>,
+  parameters: readonly Parameter[],
+): QuestionAnsweringWeights {
+  const float32 = new Map(weights);
+  const int8 = new Map<string, Int8Weight>();
+  for (const parameter of parameters) {
+    const values = float32.get(parameter.name);
+    if (values === undefined || !isQuantizable(parameter)) continue;
+    const [rows, columns] = parameter.shape as readonly [number, number];
+    int8.set(parameter.name, quantizeRows(values, rows, columns));
+    float32.delete(parameter.name);
+  }
+  return { float32, int8 };
+}
+
+function checkFit({ name, config, tokenizer }: QuestionAnsweringModelParts): void {
+  const { size } = tokenizer.vocabulary;
+  if (size > config.vocabSize) {
+    badInput(`${name}: vocabulary`, `at most the ${config.vocabSize} entries of vocab_size`, `${size}`);
+  }
+  if (config.padTokenId >= config.vocabSize) {
+    badInput(`${name}: pad_token_id`, `an id below vocab_size ${config.vocabSize}`, `${config.padTokenId}`);
+  }
+  if (config.typeVocabSize < 2) {
+    badInput(`${name}: type_vocab_size`, '2 or more, for question and context', `${config.typeVocabSize}`);
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Running a model over many windows: batches of like length, so that little is padded, and results in the order of the
+ * windows, so that whoever searches them sees each context from its beginning to its end.
+ */
+import type { WindowLogits } from '../squad/index.ts';
+import type { WindowInput } from '../squad/question-batches.ts';
+import { badInput } from '../support/errors.ts';
+import type { QuestionAnsweringModel } from './question-answering-model.ts';
+
+export interface ReadingOptions {
+  /** The most windows in a batch. */
+  readonly batchSize?: number;
+  /** The most pieces in a batch, padding included; a single longer window makes a batch of its own. */
+  readonly batchPieces?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export const defaultReadingOptions = { batchSize: 64, batchPieces: 2048 } as const;
+
+/** Windows that are sorted together. Their logits are what is in memory at a time. */
+const CHUNK = 1024;
+
+/** Throws `bad-input` for options out of range. */
+export function checkReadingOptions(options: ReadingOptions): void {
+  const { batchSize, batchPieces } = { ...defaultReadingOptions, ...options };
+  for (const [name, value] of Object.entries({ batch_size: batchSize, batch_pieces: batchPieces })) {
+    if (!Number.isInteger(value) || value < 1) badInput(name, 'a whole number from 1', String(value));
+  }
+}
+
+/** The logits of each window, in the order of the windows. */
+export async function* readWindows(
+  model: QuestionAnsweringModel,
+  windows: readonly WindowInput[],
+  options: ReadingOptions = {},
+): AsyncGenerator<WindowLogits, void, undefined> {
+  checkReadingOptions(options);
+  let done = 0;
+  for (let begin = 0; begin < windows.length; begin += CHUNK) {
+    const chunk = windows.slice(begin, begin + CHUNK);
+    const logits = new Array<WindowLogits>(chunk.length);
+    for (const batch of batchesByLength(chunk, options)) {
+      const results = await model.logits(batch.map((index) => chunk[index]!));
+      batch.forEach((index, row) => (logits[index] = results[row]!));
+      done += batch.length;
+      options.onProgress?.(done, windows.length);
+    }
+    yield* logits;
+  }
+}
+
+/**
+ * Indices of windows, longest first, cut where a batch would exceed its limits.
+ *
+ * Example: lengths 300, 40, 384, 380, 41 at 768 pieces: [384, 380], [300, 41], [40] as indices [2, 3], [0, 4], [1].
+ */
+export function batchesByLength(windows: readonly WindowInput[], options: ReadingOptions = {}): number[][] {
+  const { batchSize, batchPieces } = { ...defaultReadingOptions, ...options };
+  const lengthOf = (index: number): number => windows[index]!.inputIds.length;
+  const order = windows.map((_, index) => index).sort((a, b) => lengthOf(b) - lengthOf(a) || a - b);
+  const batches: number[][] = [];
+  let batch: number[] = [];
+  for (const index of order) {
+    const longest = lengthOf(batch[0] ?? index);
+    if (batch.length > 0 && (batch.length === batchSize || (batch.length + 1) * longest > batchPieces)) {
+      batches.push(batch);
+      batch = [];
+    }
+    batch.push(index);
+  }
+  if (batch.length > 0) batches.push(batch);
+  return batches;
+}
