@@ -96,6 +96,7 @@ describe('is stricter than JSON.parse', () => {
 
   it('on nesting, long before the stack ends', () => {
     check('['.repeat(128) + ']'.repeat(128));
+    check(`[${'{},[],'.repeat(1000)}0]`);
     expect(() => check('['.repeat(129) + ']'.repeat(129))).toThrow('expected at most 128 nested values');
     expect(() => check('['.repeat(10_000_000))).toThrow('expected at most 128 nested values');
     expect(() => check('{"a":'.repeat(1_000_000))).toThrow('expected at most 128 nested values');

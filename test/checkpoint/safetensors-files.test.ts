@@ -123,7 +123,9 @@ describe('what is written is read', () => {
       const { bits, array } = DTYPES[type];
       const length = (shape.reduce((a, b) => a * b, 1) * bits) / 8;
       return fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => {
-        const data = new array(bytes.slice().buffer, 0, length / array.BYTES_PER_ELEMENT);
+        // In the middle of a larger buffer, as parameters in one flat array are.
+        const buffer = Uint8Array.from([...Array<number>(8).fill(0xee), ...bytes, 0xee]).buffer;
+        const data = new array(buffer, 8, length / array.BYTES_PER_ELEMENT);
         return { dtype: type, shape, data: lazy ? () => data : data, bytes };
       });
     });

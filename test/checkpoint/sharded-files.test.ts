@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { TensorToWrite } from '../../src/checkpoint/safetensors-layout.ts';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-writer.ts';
 import { openModelWeights } from '../../src/checkpoint/model-directory.ts';
+import { loadParameters } from '../../src/checkpoint/parameter-loading.ts';
 import { openShardedSafetensors } from '../../src/checkpoint/sharded-reader.ts';
 import { writeModelWeights } from '../../src/checkpoint/sharded-writer.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -237,6 +238,8 @@ describe('an index', () => {
     expect([...source.tensors.keys()]).toEqual(['a', 'b']);
     expect(source.unlisted).toEqual(['x', 'a']);
     expect(source.tensors.get('a')?.file).toBe(join(directory, 'one'));
+    const { unexpected } = await loadParameters(source, [{ name: 'a', shape: [1] }]);
+    expect(unexpected).toEqual(['b', 'x', 'a']);
     await source.close();
   });
 
