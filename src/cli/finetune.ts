@@ -11,10 +11,10 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { readModelDirectory, writeFileAtomic } from '../checkpoint/index.ts';
+import type { EvaluationMetrics } from '../pipelines/index.ts';
 import { fineTuningAdamW, scheduleNames, type ScheduleName } from '../optim/index.ts';
 import { fineTune } from '../squad/fine-tuning.ts';
 import {
-  formatPredictionFiles,
   negativeExamples,
   squadFeatures,
   type SquadExample,
@@ -25,7 +25,10 @@ import { readSquadFile } from '../squad/squad-files.ts';
 import { badInput } from '../support/errors.ts';
 import { Random } from '../support/random.ts';
 import { listCheckpoints, type TrainingOptions } from '../training/index.ts';
+import { writePredictions } from './evaluate.ts';
+import { given } from './model-options.ts';
 import { fraction, nonNegative, number, positive, positiveWhole, whole } from './option-values.ts';
+import type { Output, Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
 interface FinetuneFlags {
@@ -40,7 +43,7 @@ interface FinetuneFlags {
   readonly maxSeqLength: number;
   readonly docStride: number;
   readonly padToMaxLength?: true;
-  readonly version_2WithNegative?: true;
+  readonly version2WithNegative?: true;
   readonly nBestSize: number;
   readonly maxAnswerLength: number;
   readonly nullScoreDiffThreshold: number;
@@ -68,9 +71,8 @@ interface FinetuneFlags {
   readonly threads?: number;
 }
 
-export function finetuneCommand(): Command {
+export function finetuneCommand({ out, err }: Terminal): Command {
   return new Command('finetune')
-    .description('fine-tune a model on question answering, with the flags of run_qa.py')
     .requiredOption('--model-name-or-path <dir>', 'what training starts from')
     .option('--train-file <file...>', 'data to train on: SQuAD JSON or JSON lines, plain or gzipped')
     .option('--validation-file <file>', 'data to evaluate on')
@@ -133,14 +135,15 @@ export function finetuneCommand(): Command {
     .option('--save-total-limit <n>', 'checkpoints to keep, the newest', positiveWhole)
     .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
     .action(async (flags: FinetuneFlags) => {
-      await finetune(flags);
+      await finetune(flags, new TrainingReporter(err), out);
     });
 }
 
-async function finetune(flags: FinetuneFlags): Promise<void> {
+async function finetune(flags: FinetuneFlags, reporter: TrainingReporter, out: Output): Promise<void> {
   checkFlags(flags);
-  if (flags.doTrain) await trainModel(flags);
-  if (flags.doEval) await evaluateModel(flags, flags.doTrain ? flags.outputDir : flags.modelNameOrPath);
+  if (flags.doTrain) await trainModel(flags, reporter);
+  if (flags.doEval)
+    await out.json(await evaluateModel(flags, flags.doTrain ? flags.outputDir : flags.modelNameOrPath));
 }
 
 /** Refuses what cannot work before any work starts. */
@@ -151,22 +154,23 @@ function checkFlags(flags: FinetuneFlags): void {
   if (doEval && validationFile === undefined) badInput('--do_eval', 'a --validation_file', 'none');
 }
 
-async function trainModel(flags: FinetuneFlags): Promise<void> {
+async function trainModel(flags: FinetuneFlags, reporter: TrainingReporter): Promise<void> {
   const { loadTokenizer } = await import('../pipelines/index.ts');
   const { outputDir, maxSeqLength } = flags;
   const resumeFrom = await checkpointToResume(flags);
   const model = await readModelDirectory(flags.modelNameOrPath);
-  const reporter = new TrainingReporter();
   const windows = await trainingWindows(flags, loadTokenizer(model), reporter);
   const result = await fineTune({
     model,
     windows,
     outputDir,
     training: trainingOptions(flags),
-    ...(flags.padToMaxLength ? { padToLength: maxSeqLength } : {}),
-    ...(flags.saveTotalLimit === undefined ? {} : { saveTotalLimit: flags.saveTotalLimit }),
-    ...(flags.dropout === undefined ? {} : { dropout: flags.dropout }),
-    ...(resumeFrom === undefined ? {} : { resumeFrom }),
+    ...given({
+      padToLength: flags.padToMaxLength ? maxSeqLength : undefined,
+      saveTotalLimit: flags.saveTotalLimit,
+      dropout: flags.dropout,
+      resumeFrom,
+    }),
     onEvent: (event) => reporter.report(event),
   });
   await writeResults(join(outputDir, 'train_results.json'), result);
@@ -208,7 +212,7 @@ async function trainingWindows(
     for (const example of (await readSquadFile(file)).examples) examples.push(example);
   }
   const unanswerable = examples.filter(({ isImpossible }) => isImpossible).length;
-  if (unanswerable > 0 && !flags.version_2WithNegative) {
+  if (unanswerable > 0 && !flags.version2WithNegative) {
     badInput(
       '--train_file',
       'questions with answers, or --version_2_with_negative',
@@ -235,7 +239,6 @@ function trainingOptions(flags: FinetuneFlags): TrainingOptions {
     batchSize: flags.perDeviceTrainBatchSize,
     gradientAccumulationSteps: flags.gradientAccumulationSteps,
     epochs: flags.numTrainEpochs,
-    ...(flags.maxSteps === undefined ? {} : { maxSteps: flags.maxSteps }),
     learningRate: flags.learningRate,
     schedule: flags.lrSchedulerType,
     warmupSteps: flags.warmupSteps,
@@ -248,35 +251,31 @@ function trainingOptions(flags: FinetuneFlags): TrainingOptions {
     linearPrecision: flags.precision,
     loggingSteps: flags.loggingSteps,
     saveSteps: flags.saveSteps,
-    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+    ...given({ maxSteps: flags.maxSteps, threads: flags.threads }),
   };
 }
 
 /** Scores the model on the validation file; results and predictions have the names that `run_qa.py` gives them. */
-async function evaluateModel(flags: FinetuneFlags, modelDirectory: string): Promise<void> {
+async function evaluateModel(flags: FinetuneFlags, modelDirectory: string): Promise<EvaluationMetrics> {
   const { evaluate, loadQuestionAnsweringModel } = await import('../pipelines/index.ts');
   const { outputDir, maxSeqLength, docStride, threads } = flags;
   const dataset = await readSquadFile(flags.validationFile!);
   const model = await loadQuestionAnsweringModel({
     model: modelDirectory,
-    ...(threads === undefined ? {} : { threads }),
+    ...given({ threads }),
   });
-  const { metrics, predictions } = await evaluate(model, dataset, {
+  const evaluation = await evaluate(model, dataset, {
     maxSeqLength,
     docStride,
     maxAnswerLength: flags.maxAnswerLength,
     nBestSize: flags.nBestSize,
     nullScoreDiffThreshold: flags.nullScoreDiffThreshold,
-    withNoAnswer: flags.version_2WithNegative ?? false,
+    withNoAnswer: flags.version2WithNegative ?? false,
   });
   await mkdir(outputDir, { recursive: true });
-  const files = formatPredictionFiles(predictions);
-  await writeFileAtomic(join(outputDir, 'eval_predictions.json'), files.predictions);
-  await writeFileAtomic(join(outputDir, 'eval_nbest_predictions.json'), files.nBestPredictions);
-  if (files.nullOdds !== undefined)
-    await writeFileAtomic(join(outputDir, 'eval_null_odds.json'), files.nullOdds);
-  await writeResults(join(outputDir, 'eval_results.json'), metrics);
-  process.stdout.write(`${JSON.stringify(metrics)}\n`);
+  await writePredictions(outputDir, evaluation, 'eval_');
+  await writeResults(join(outputDir, 'eval_results.json'), evaluation.metrics);
+  return evaluation.metrics;
 }
 
 async function writeResults(path: string, results: object): Promise<void> {

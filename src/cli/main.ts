@@ -43,6 +43,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'fine-tune a model on question answering, with the flags of run_qa.py',
     load: async () => (await import('./finetune.ts')).finetuneCommand,
   },
+  finetune: {
+    description: 'fine-tune a model on question answering, with the flags of run_qa.py',
+    load: async () => (await import('./finetune.ts')).finetuneCommand,
+  },
   inspect: {
     description: "a model's configuration, parameters, memory and checksums",
     load: async () => (await import('./inspect.ts')).inspectCommand,
