@@ -61,7 +61,7 @@ export function parseBertConfig(json: unknown, where = 'config.json'): BertConfi
       (at, key) => (at as Record<PropertyKey, unknown>)[key],
       json,
     );
-    const message = issue.message.replace(/^Invalid (input|option): /, '');
+    const message = issue.message.replace(/^[\w ]+: (?=expected)|, received .*$/g, '');
     throw new BertramError(
       'bad-input',
       `${where}: ${field === '' ? '' : `${field}: `}${message}, got ${shown(value)}`,

@@ -13,17 +13,17 @@ export type ScheduleName = (typeof scheduleNames)[number];
 export function schedule(name: ScheduleName, warmupUpdates: number, totalUpdates: number): Schedule {
   const warm = (update: number, then: Schedule): number =>
     update < warmupUpdates ? update / Math.max(1, warmupUpdates) : then(update);
-  const progress = (update: number): number =>
-    (update - warmupUpdates) / Math.max(1, totalUpdates - warmupUpdates);
+  const decayUpdates = Math.max(1, totalUpdates - warmupUpdates);
   switch (name) {
     case 'constant':
       return () => 1;
     case 'constant_with_warmup':
       return (update) => warm(update, () => 1);
     case 'linear':
-      return (update) => warm(update, (at) => Math.max(0, 1 - progress(at)));
+      return (update) => warm(update, (at) => Math.max(0, (totalUpdates - at) / decayUpdates));
     case 'cosine':
-      return (update) => warm(update, (at) => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress(at)))));
+      return (update) =>
+        warm(update, (at) => 0.5 * (1 + Math.cos((Math.PI * (at - warmupUpdates)) / decayUpdates)));
   }
 }
 
