@@ -11,6 +11,7 @@ import {
   reshape,
   sameShape,
   scalar,
+  scoped,
   sum,
   type Node,
   type Tensor,
@@ -49,12 +50,14 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     }
     if (upstream === undefined || !leading.has(node)) continue;
     const rule = gradientRules[node.op] as GradientRule;
-    rule(node, upstream).forEach((contribution, i) => {
-      const target = node.inputs[i]!;
-      if (contribution === undefined || !(wanted.has(target) || leading.has(target.node))) return;
-      const fitted = sumTo(contribution, target);
-      const existing = gradients.get(target);
-      gradients.set(target, existing === undefined ? fitted : add(existing, fitted));
+    scoped(node.scope === '' ? 'gradient' : `${node.scope}.gradient`, () => {
+      rule(node, upstream).forEach((contribution, i) => {
+        const target = node.inputs[i]!;
+        if (contribution === undefined || !(wanted.has(target) || leading.has(target.node))) return;
+        const fitted = sumTo(contribution, target);
+        const existing = gradients.get(target);
+        gradients.set(target, existing === undefined ? fitted : add(existing, fitted));
+      });
     });
   }
   return wrt.map((tensor) => {
