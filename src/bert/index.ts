@@ -1,3 +1,4 @@
+export { quantizeBert } from './quantization.ts';
 export {
   formatBertConfig,
   parseBertConfig,

@@ -43,9 +43,9 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'fine-tune a model on question answering, with the flags of run_qa.py',
     load: async () => (await import('./finetune.ts')).finetuneCommand,
   },
-  finetune: {
-    description: 'fine-tune a model on question answering, with the flags of run_qa.py',
-    load: async () => (await import('./finetune.ts')).finetuneCommand,
+  quantize: {
+    description: 'store a model in int8, a quarter of the size',
+    load: async () => (await import('./quantize.ts')).quantizeCommand,
   },
   inspect: {
     description: "a model's configuration, parameters, memory and checksums",
