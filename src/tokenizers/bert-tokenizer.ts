@@ -7,12 +7,16 @@
 import { badInput } from '../support/errors.ts';
 import { AddedTokenMatcher } from './added-tokens.ts';
 import type { AddedToken } from './added-tokens.ts';
+import { joinTokens } from './decoder.ts';
 import { EncodingBuffer } from './encoding.ts';
 import type { Encoding } from './encoding.ts';
-import { normalize } from './normalizer.ts';
-import type { NormalizedText, NormalizerOptions } from './normalizer.ts';
+import { Normalizer } from './normalizer.ts';
+import type { NormalizedText } from './normalizer.ts';
 import { IRREGULAR, buildSymbolTable, symbolOf } from './symbol-table.ts';
+import { readTokenizerJson } from './tokenizer-json.ts';
 import { Vocabulary } from './vocabulary.ts';
+import { windowsOf } from './windows.ts';
+import type { EncodedWindow, WindowOptions } from './windows.ts';
 import { SPACE_SYMBOL, WordPiece } from './word-piece.ts';
 
 export interface BertTokenizerOptions {
@@ -30,8 +34,15 @@ export interface BertTokenizerOptions {
   readonly continuingSubwordPrefix?: string;
   /** The unknown token. Default `[UNK]`. */
   readonly unkToken?: string;
-  /** Tokens recognised in the text. Default: `[PAD] [UNK] [CLS] [SEP] [MASK]`, so far as the vocabulary has them. */
+  /** Tokens recognised in the text; those that the vocabulary lacks join it. Default: `[PAD] [UNK] [CLS] [SEP] [MASK]`, so far as the vocabulary has them. */
   readonly addedTokens?: readonly AddedToken[];
+}
+
+export interface DecodeOptions {
+  /** Leave out special tokens such as [CLS]. Default true. */
+  readonly skipSpecialTokens?: boolean;
+  /** Take out the space before full stops, commas and English contractions. Default true. */
+  readonly cleanup?: boolean;
 }
 
 const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
@@ -45,7 +56,8 @@ export class BertTokenizer {
   readonly clsId: number;
   readonly sepId: number;
   readonly addedTokens: readonly AddedToken[];
-  readonly #normalizer: NormalizerOptions;
+  readonly #prefix: string;
+  readonly #normalizer: Normalizer;
   readonly #wordPiece: WordPiece;
   readonly #symbolTable: Int32Array;
   readonly #literalTokens: AddedTokenMatcher;
@@ -54,25 +66,26 @@ export class BertTokenizer {
   #symbols = new Int32Array(BLOCK);
 
   /** @throws BertramError `bad-input` when the vocabulary lacks [UNK], [CLS] or [SEP] */
-  constructor(vocabulary: Vocabulary, options: BertTokenizerOptions = {}, where = 'vocabulary') {
+  constructor(pieces: Vocabulary, options: BertTokenizerOptions = {}, where = 'vocabulary') {
     const lowercase = options.lowercase ?? false;
-    this.vocabulary = vocabulary;
-    this.unkId = vocabulary.require(options.unkToken ?? '[UNK]', where);
-    this.clsId = vocabulary.require('[CLS]', where);
-    this.sepId = vocabulary.require('[SEP]', where);
-    this.#normalizer = {
+    this.addedTokens = options.addedTokens ?? specialTokens(pieces);
+    this.vocabulary = withTokens(pieces, this.addedTokens, where);
+    this.unkId = this.vocabulary.require(options.unkToken ?? '[UNK]', where);
+    this.clsId = this.vocabulary.require('[CLS]', where);
+    this.sepId = this.vocabulary.require('[SEP]', where);
+    this.#prefix = options.continuingSubwordPrefix ?? '##';
+    this.#normalizer = new Normalizer({
       cleanText: options.cleanText ?? true,
       handleChineseChars: options.handleChineseChars ?? true,
       stripAccents: options.stripAccents ?? lowercase,
       lowercase,
-    };
-    this.#wordPiece = new WordPiece(vocabulary.entries(), {
+    });
+    this.#wordPiece = new WordPiece(pieces.entries(), {
       unkId: this.unkId,
-      continuingSubwordPrefix: options.continuingSubwordPrefix ?? '##',
+      continuingSubwordPrefix: this.#prefix,
       maxInputCharsPerWord: options.maxInputCharsPerWord ?? 100,
     });
-    this.#symbolTable = buildSymbolTable(this.#wordPiece.alphabet, this.#normalizer);
-    this.addedTokens = options.addedTokens ?? specialTokens(vocabulary);
+    this.#symbolTable = buildSymbolTable(this.#wordPiece.alphabet, this.#normalizer.options);
     this.#literalTokens = new AddedTokenMatcher(
       new Map(this.addedTokens.filter((token) => !token.normalized).map((token) => [token.content, token])),
     );
@@ -91,6 +104,15 @@ export class BertTokenizer {
    */
   static fromVocab(text: string, options: BertTokenizerOptions = {}, where = 'vocab.txt'): BertTokenizer {
     return new BertTokenizer(Vocabulary.parse(text, where), options, where);
+  }
+
+  /**
+   * @param json the text of a `tokenizer.json`, or the parsed object
+   * @throws BertramError `unsupported` if it describes another tokenizer than BERT's, `bad-input` if it is malformed
+   */
+  static fromTokenizerJson(json: unknown, where = 'tokenizer.json'): BertTokenizer {
+    const { vocabulary, options } = readTokenizerJson(json, where);
+    return new BertTokenizer(vocabulary, options, where);
   }
 
   /** @throws BertramError `bad-input` when the vocabulary has none */
@@ -120,9 +142,43 @@ export class BertTokenizer {
     return this.#out.take();
   }
 
+  /**
+   * The model input for one text or a pair, special tokens added, in as many windows as hold everything.
+   * @throws BertramError `bad-input` when `maxLength` leaves no room, or `stride` no step forward
+   */
+  encodePair(first: string, second?: string, options: WindowOptions = {}): EncodedWindow[] {
+    return windowsOf(
+      this.encode(first),
+      second === undefined ? undefined : this.encode(second),
+      { clsId: this.clsId, sepId: this.sepId },
+      options,
+    );
+  }
+
+  /** The token strings of ids. @throws BertramError `bad-input` for an id that no token has */
+  tokensOf(ids: ArrayLike<number>): string[] {
+    return Array.from(ids, (id) => this.vocabulary.tokenOf(id));
+  }
+
+  /** Whether a piece continues a word: `##ing` does. */
+  isContinuation(id: number): boolean {
+    return this.vocabulary.tokenOf(id).startsWith(this.#prefix);
+  }
+
+  /**
+   * Text for ids, words separated by single spaces. Not the original text: for that, slice it by offsets.
+   * @throws BertramError `bad-input` for an id that no token has
+   */
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    const { skipSpecialTokens = true, cleanup = true } = options;
+    const special = new Set(this.addedTokens.filter((token) => token.special).map((token) => token.id));
+    const kept = Array.from(ids).filter((id) => !skipSpecialTokens || !special.has(id));
+    return joinTokens(this.tokensOf(kept), this.#prefix, cleanup);
+  }
+
   #encodeSegment(text: string, from: number, to: number): void {
     if (this.#normalizedTokens.isEmpty) this.#encodeBlocks(text, from, to);
-    else if (from < to) this.#encodeWithNormalizedTokens(normalize(text, from, to, this.#normalizer));
+    else if (from < to) this.#encodeWithNormalizedTokens(this.#normalizer.normalize(text, from, to));
   }
 
   /** Tokenizes block after block, each ending behind white space; irregular runs take the general path. */
@@ -144,7 +200,7 @@ export class BertTokenizer {
       if (symbol === IRREGULAR) {
         this.#wordPiece.tokenize(symbols, 0, spaceBefore - start, start, this.#out);
         const end = this.#nextSpace(text, position, to);
-        this.#encodeNormalized(normalize(text, spaceBefore, end, this.#normalizer));
+        this.#encodeNormalized(this.#normalizer.normalize(text, spaceBefore, end));
         start = end;
       } else if (position === to || spaceBefore > start) {
         const end = position === to ? to : spaceBefore;
@@ -194,7 +250,7 @@ export class BertTokenizer {
   }
 
   #normalizedContent(content: string): string {
-    const { codePoints } = normalize(content, 0, content.length, this.#normalizer);
+    const { codePoints } = this.#normalizer.normalize(content, 0, content.length);
     return codePoints.map((codePoint) => String.fromCodePoint(codePoint)).join('');
   }
 
@@ -210,4 +266,17 @@ function specialTokens(vocabulary: Vocabulary): AddedToken[] {
     const plain = { singleWord: false, lstrip: false, rstrip: false, normalized: false, special: true };
     return id === undefined ? [] : [{ content, id, ...plain }];
   });
+}
+
+/** The vocabulary with the added tokens that it lacks. */
+function withTokens(pieces: Vocabulary, tokens: readonly AddedToken[], where: string): Vocabulary {
+  const idOf = new Map(pieces.entries());
+  for (const { content, id } of tokens) {
+    const known = idOf.get(content);
+    if (known !== undefined && known !== id) {
+      badInput(`${where} added token ${content}`, `id ${known}, which it has in the vocabulary`, String(id));
+    }
+    idOf.set(content, id);
+  }
+  return idOf.size === pieces.count ? pieces : new Vocabulary(idOf, where);
 }

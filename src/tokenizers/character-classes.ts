@@ -24,6 +24,8 @@ export const TRAIT_PUNCTUATION = 4;
 export const TRAIT_CHINESE = 8;
 export const TRAIT_DECOMPOSED = 16;
 export const TRAIT_NONSPACING_MARK = 32;
+/** Of a combining class other than 0: canonical ordering may move it. */
+export const TRAIT_COMBINING = 64;
 
 /** Calls `visit(first, end)` for each range of a list of gaps and lengths (see unicode-tables.ts). */
 function eachRange(deltas: readonly number[], visit: (first: number, end: number) => void): void {
@@ -36,35 +38,31 @@ function eachRange(deltas: readonly number[], visit: (first: number, end: number
 }
 
 /** The trait bits of every code point. */
-export const traitsOf: Uint8Array = (() => {
-  const traits = new Uint8Array(CODE_POINTS);
-  const sets: [readonly number[], number][] = [
-    [DROPPED, TRAIT_DROPPED],
-    [WHITESPACE, TRAIT_WHITESPACE],
-    [PUNCTUATION, TRAIT_PUNCTUATION],
-    [CHINESE, TRAIT_CHINESE],
-    [DECOMPOSED, TRAIT_DECOMPOSED],
-    [NONSPACING_MARKS, TRAIT_NONSPACING_MARK],
-  ];
-  for (const [deltas, trait] of sets) {
-    eachRange(deltas, (first, end) => {
-      for (let codePoint = first; codePoint < end; codePoint++) traits[codePoint]! |= trait;
-    });
-  }
-  return traits;
-})();
+export const traitsOf = new Uint8Array(CODE_POINTS);
 
-const combiningOrder: ReadonlyMap<number, number> = (() => {
-  const order = new Map<number, number>();
-  for (let i = 0, rank = 1; i < COMBINING_ORDER.length; rank++) {
-    const length = COMBINING_ORDER[i]!;
-    eachRange(COMBINING_ORDER.slice(i + 1, i + 1 + length), (first, end) => {
-      for (let codePoint = first; codePoint < end; codePoint++) order.set(codePoint, rank);
-    });
-    i += 1 + length;
-  }
-  return order;
-})();
+const combiningRanks = new Map<number, number>();
+
+function mark(deltas: readonly number[], trait: number): void {
+  eachRange(deltas, (first, end) => {
+    for (let codePoint = first; codePoint < end; codePoint++) traitsOf[codePoint]! |= trait;
+  });
+}
+
+mark(DROPPED, TRAIT_DROPPED);
+mark(WHITESPACE, TRAIT_WHITESPACE);
+mark(PUNCTUATION, TRAIT_PUNCTUATION);
+mark(CHINESE, TRAIT_CHINESE);
+mark(DECOMPOSED, TRAIT_DECOMPOSED);
+mark(NONSPACING_MARKS, TRAIT_NONSPACING_MARK);
+for (let i = 0, rank = 1; i < COMBINING_ORDER.length; rank++) {
+  const length = COMBINING_ORDER[i]!;
+  const deltas = COMBINING_ORDER.slice(i + 1, i + 1 + length);
+  mark(deltas, TRAIT_COMBINING);
+  eachRange(deltas, (first, end) => {
+    for (let codePoint = first; codePoint < end; codePoint++) combiningRanks.set(codePoint, rank);
+  });
+  i += 1 + length;
+}
 
 const simpleLowercase: ReadonlyMap<number, number> = (() => {
   const lower = new Map<number, number>();
@@ -77,7 +75,7 @@ const simpleLowercase: ReadonlyMap<number, number> = (() => {
 
 /** The rank of a code point's canonical combining class; 0 for the starters, which canonical ordering never moves. */
 export function combiningRank(codePoint: number): number {
-  return combiningOrder.get(codePoint) ?? 0;
+  return (traitsOf[codePoint]! & TRAIT_COMBINING) === 0 ? 0 : combiningRanks.get(codePoint)!;
 }
 
 /** LATIN CAPITAL LETTER I WITH DOT ABOVE: the one code point with more than one in lower case, `i` and U+0307. */
@@ -88,8 +86,13 @@ export function lowercaseOf(codePoint: number): number {
   return simpleLowercase.get(codePoint) ?? codePoint;
 }
 
-/** The canonical decomposition of one code point. The engine may do it: Unicode never changes a decomposition. */
-export function decompositionOf(codePoint: number): number[] {
-  if ((traitsOf[codePoint]! & TRAIT_DECOMPOSED) === 0) return [codePoint];
-  return Array.from(String.fromCodePoint(codePoint).normalize('NFD'), (c) => c.codePointAt(0)!);
+const decompositions = new Map<number, readonly number[]>();
+
+/** The canonical decomposition of a code point that has one. The engine may do it: Unicode never changes any. */
+export function decompositionOf(codePoint: number): readonly number[] {
+  const known = decompositions.get(codePoint);
+  if (known !== undefined) return known;
+  const parts = Array.from(String.fromCodePoint(codePoint).normalize('NFD'), (c) => c.codePointAt(0)!);
+  decompositions.set(codePoint, parts);
+  return parts;
 }

@@ -1,6 +1,10 @@
 /** Text to vocabulary ids, with the place of every piece in the text. */
 export type { AddedToken } from './added-tokens.ts';
 export { BertTokenizer } from './bert-tokenizer.ts';
-export type { BertTokenizerOptions } from './bert-tokenizer.ts';
+export type { BertTokenizerOptions, DecodeOptions } from './bert-tokenizer.ts';
 export type { Encoding } from './encoding.ts';
+export { overlappingWindows, truncatedLengths } from './truncation.ts';
+export type { TruncationStrategy } from './truncation.ts';
 export { Vocabulary } from './vocabulary.ts';
+export { windowsOf } from './windows.ts';
+export type { EncodedWindow, WindowOptions } from './windows.ts';

@@ -8,6 +8,8 @@
 import {
   CAPITAL_I_WITH_DOT,
   TRAIT_CHINESE,
+  TRAIT_COMBINING,
+  TRAIT_DECOMPOSED,
   TRAIT_DROPPED,
   TRAIT_NONSPACING_MARK,
   TRAIT_WHITESPACE,
@@ -33,103 +35,121 @@ export interface NormalizerOptions {
  * for. A character that became several (`İ` to `i` and U+0307) gives each of them the whole of itself.
  */
 export interface NormalizedText {
-  codePoints: number[];
-  starts: number[];
-  ends: number[];
+  readonly codePoints: readonly number[];
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+}
+
+/** A mark that waits for canonical ordering. */
+interface PendingMark {
+  readonly codePoint: number;
+  readonly rank: number;
+  /** Whether it is the first part of the decomposition of an original character. */
+  readonly isFirst: boolean;
 }
 
 const SPACE = 0x20;
 const REPLACEMENT_CHARACTER = 0xfffd;
+/** What NFD may move or change, or accent stripping removes. */
+const NEEDS_ORDERING = TRAIT_DECOMPOSED | TRAIT_COMBINING | TRAIT_NONSPACING_MARK;
 
-/** The normalised form of `text.slice(from, to)`; offsets are those in `text`. A lone surrogate counts as U+FFFD. */
-export function normalize(
-  text: string,
-  from: number,
-  to: number,
-  options: NormalizerOptions,
-): NormalizedText {
-  const cleaned = clean(text, from, to, options);
-  const stripped = options.stripAccents ? stripAccents(cleaned) : cleaned;
-  return options.lowercase ? lowercase(stripped) : stripped;
-}
+export class Normalizer {
+  readonly options: NormalizerOptions;
+  #codePoints: number[] = [];
+  #starts: number[] = [];
+  #ends: number[] = [];
+  /** Of a run of marks, and the starter before it if that was decomposed: the parts... */
+  readonly #marks: PendingMark[] = [];
+  /** ...and the places of the original characters, as start, end, start, end... */
+  readonly #origins: number[] = [];
+  /** The original character of the part last appended. */
+  #start = 0;
+  #end = 0;
 
-function emptyText(): NormalizedText {
-  return { codePoints: [], starts: [], ends: [] };
-}
+  constructor(options: NormalizerOptions) {
+    this.options = options;
+  }
 
-function append(target: NormalizedText, codePoint: number, start: number, end: number): void {
-  target.codePoints.push(codePoint);
-  target.starts.push(start);
-  target.ends.push(end);
-}
+  /** The normalised form of `text.slice(from, to)`; offsets are those in `text`. A lone surrogate counts as U+FFFD. */
+  normalize(text: string, from: number, to: number): NormalizedText {
+    const { cleanText, handleChineseChars } = this.options;
+    this.#codePoints = [];
+    this.#starts = [];
+    this.#ends = [];
+    for (let start = from, end: number; start < to; start = end) {
+      let codePoint = text.codePointAt(start)!;
+      end = start + (codePoint > 0xffff ? 2 : 1);
+      if (codePoint >= 0xd800 && codePoint < 0xe000) codePoint = REPLACEMENT_CHARACTER;
+      const traits = traitsOf[codePoint]!;
+      if (cleanText) {
+        if ((traits & TRAIT_DROPPED) !== 0) continue;
+        if ((traits & TRAIT_WHITESPACE) !== 0) codePoint = SPACE;
+      }
+      if (handleChineseChars && (traits & TRAIT_CHINESE) !== 0) {
+        this.#decompose(SPACE, start, end);
+        this.#decompose(codePoint, start, end);
+        this.#decompose(SPACE, start, end);
+      } else {
+        this.#decompose(codePoint, start, end);
+      }
+    }
+    this.#flushMarks();
+    return { codePoints: this.#codePoints, starts: this.#starts, ends: this.#ends };
+  }
 
-/** Decodes, drops control characters, maps white space to spaces and sets ideographs apart. */
-function clean(text: string, from: number, to: number, options: NormalizerOptions): NormalizedText {
-  const result = emptyText();
-  for (let start = from, end: number; start < to; start = end) {
-    let codePoint = text.codePointAt(start)!;
-    end = start + (codePoint > 0xffff ? 2 : 1);
-    if (codePoint >= 0xd800 && codePoint < 0xe000) codePoint = REPLACEMENT_CHARACTER;
+  #decompose(codePoint: number, start: number, end: number): void {
     const traits = traitsOf[codePoint]!;
-    if (options.cleanText) {
-      if ((traits & TRAIT_DROPPED) !== 0) continue;
-      if ((traits & TRAIT_WHITESPACE) !== 0) codePoint = SPACE;
+    if (!this.options.stripAccents || (traits & NEEDS_ORDERING) === 0) {
+      this.#flushMarks();
+      this.#append(codePoint, start, end);
+      return;
     }
-    if (options.handleChineseChars && (traits & TRAIT_CHINESE) !== 0) {
-      append(result, SPACE, start, end);
-      append(result, codePoint, start, end);
-      append(result, SPACE, start, end);
-    } else {
-      append(result, codePoint, start, end);
-    }
+    const parts = (traits & TRAIT_DECOMPOSED) === 0 ? [codePoint] : decompositionOf(codePoint);
+    parts.forEach((part, i) => {
+      const rank = combiningRank(part);
+      if (rank === 0) this.#flushMarks();
+      if (i === 0) this.#origins.push(start, end);
+      this.#marks.push({ codePoint: part, rank, isFirst: i === 0 });
+    });
   }
-  return result;
-}
 
-/**
- * NFD, then removal of nonspacing marks.
- *
- * Canonical ordering sorts the marks after a letter by class, and `tokenizers` hands out alignments after sorting:
- * the first part of a decomposition takes the next original character, a later part shares that of the one before
- * it. So in `é` + U+0316 the letter keeps `é`, U+0316 (lower class, now second) takes its own place, and U+0301, now
- * third, shares it. It shows only for the marks that are not stripped, such as Indic viramas of category Mc.
- */
-function stripAccents(text: NormalizedText): NormalizedText {
-  const parts = text.codePoints.flatMap((original) =>
-    decompositionOf(original).map((codePoint, i) => ({
-      codePoint,
-      rank: combiningRank(codePoint),
-      isFirst: i === 0,
-    })),
-  );
-  for (let from = 0, to: number; from < parts.length; from = to + 1) {
-    for (to = from; to < parts.length && parts[to]!.rank > 0;) to++;
-    if (to - from > 1) {
-      const marks = parts.slice(from, to).sort((a, b) => a.rank - b.rank);
-      for (let i = from; i < to; i++) parts[i] = marks[i - from]!;
+  /**
+   * Canonical ordering, then removal of nonspacing marks.
+   *
+   * Ordering sorts the marks after a letter by class, and `tokenizers` hands out alignments after sorting: the first
+   * part of a decomposition takes the next original character, a later part shares that of the one before it. So in
+   * `é` + U+0316 the letter keeps `é`, U+0316 (lower class, now second) takes its own place, and U+0301, now third,
+   * shares it. It shows only for the marks that are not stripped, such as Indic viramas of category Mc.
+   */
+  #flushMarks(): void {
+    const marks = this.#marks;
+    if (marks.length === 0) return;
+    if (marks.length > 1) marks.sort((a, b) => a.rank - b.rank);
+    let next = 0;
+    for (const { codePoint, isFirst } of marks) {
+      if (isFirst) {
+        this.#start = this.#origins[next++]!;
+        this.#end = this.#origins[next++]!;
+      }
+      if ((traitsOf[codePoint]! & TRAIT_NONSPACING_MARK) === 0)
+        this.#append(codePoint, this.#start, this.#end);
     }
+    marks.length = 0;
+    this.#origins.length = 0;
   }
-  const result = emptyText();
-  let position = -1;
-  for (const { codePoint, isFirst } of parts) {
-    if (isFirst) position++;
-    if ((traitsOf[codePoint]! & TRAIT_NONSPACING_MARK) !== 0) continue;
-    append(result, codePoint, text.starts[position]!, text.ends[position]!);
-  }
-  return result;
-}
 
-function lowercase(text: NormalizedText): NormalizedText {
-  const result = emptyText();
-  text.codePoints.forEach((codePoint, i) => {
-    const start = text.starts[i]!;
-    const end = text.ends[i]!;
-    if (codePoint === CAPITAL_I_WITH_DOT) {
-      append(result, 0x69, start, end);
-      append(result, 0x307, start, end);
+  #append(codePoint: number, start: number, end: number): void {
+    if (this.options.lowercase && codePoint === CAPITAL_I_WITH_DOT) {
+      this.#push(0x69, start, end);
+      this.#push(0x307, start, end);
     } else {
-      append(result, lowercaseOf(codePoint), start, end);
+      this.#push(this.options.lowercase ? lowercaseOf(codePoint) : codePoint, start, end);
     }
-  });
-  return result;
+  }
+
+  #push(codePoint: number, start: number, end: number): void {
+    this.#codePoints.push(codePoint);
+    this.#starts.push(start);
+    this.#ends.push(end);
+  }
 }

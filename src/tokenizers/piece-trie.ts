@@ -52,12 +52,12 @@ interface Entry {
 /** Two tries in one: the pieces that begin a word and, without their prefix, those that continue one. */
 export class PieceTrie {
   readonly alphabet = new Alphabet();
-  /** Of a node: where its children are. */
-  readonly base: Int32Array;
-  /** Of a cell: the node it is a child of. */
-  readonly parent: Int32Array;
-  /** Of a node: the id of the piece that ends there, or {@link NO_PIECE}. */
-  readonly ids: Int32Array;
+  /**
+   * Three numbers a cell, side by side since they are read together, at 4 times its index: the node it is a child
+   * of; where its own children are; the id of the piece that ends there, or {@link NO_PIECE}. Nodes, too, are given
+   * as 4 times their index.
+   */
+  readonly cells: Int32Array;
   /** The node before the first symbol of a word. */
   readonly initial: number;
   /** The node before the first symbol of a piece inside a word. */
@@ -83,11 +83,14 @@ export class PieceTrie {
     cells.place(ROOT, entries, 0, entries.length, 0);
     // Behind the last node lie as many free cells as there are symbols, so that no look-up leaves the arrays.
     const length = cells.used + this.alphabet.size;
-    this.base = cells.base.slice(0, length);
-    this.parent = cells.parent.slice(0, length);
-    this.ids = cells.ids.slice(0, length);
-    this.initial = this.base[ROOT]! + INITIAL_SYMBOL;
-    this.continuation = this.base[ROOT]! + CONTINUATION_SYMBOL;
+    this.cells = new Int32Array(4 * length);
+    for (let cell = 0; cell < length; cell++) {
+      this.cells[4 * cell] = 4 * cells.parent[cell]!;
+      this.cells[4 * cell + 1] = 4 * cells.base[cell]!;
+      this.cells[4 * cell + 2] = cells.ids[cell]!;
+    }
+    this.initial = 4 * (cells.base[ROOT]! + INITIAL_SYMBOL);
+    this.continuation = 4 * (cells.base[ROOT]! + CONTINUATION_SYMBOL);
   }
 }
 

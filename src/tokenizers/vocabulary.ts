@@ -58,6 +58,11 @@ export class Vocabulary {
     return new Vocabulary(idOf, where);
   }
 
+  /** How many tokens there are: `size`, unless some ids are not in use. */
+  get count(): number {
+    return this.#idOf.size;
+  }
+
   idOf(token: string): number | undefined {
     return this.#idOf.get(token);
   }

@@ -42,7 +42,7 @@ export class WordPiece {
   /** Appends the pieces of the words in `symbols[from..to)`; the i-th symbol's offsets are `shift + i` and one more. */
   tokenize(symbols: Int32Array, from: number, to: number, shift: number, out: EncodingBuffer): void {
     out.reserve(to - from);
-    const { base, parent, ids: pieceIds, initial, continuation } = this.#trie;
+    const { cells, initial, continuation } = this.#trie;
     const { ids, starts, ends } = out;
     let count = out.length;
     let position = from;
@@ -50,8 +50,8 @@ export class WordPiece {
       const first = symbols[position]!;
       if (first < 0) {
         if (first < SPACE_SYMBOL) {
-          const cell = base[initial]! + isolated(first); // isolated() is its own inverse
-          const id = parent[cell] === initial ? pieceIds[cell]! : NO_PIECE;
+          const cell = cells[initial + 1]! + 4 * isolated(first); // isolated() is its own inverse
+          const id = cells[cell] === initial ? cells[cell + 2]! : NO_PIECE;
           ids[count] = id === NO_PIECE ? this.#unkId : id;
           starts[count] = shift + position;
           ends[count++] = shift + position + 1;
@@ -68,11 +68,11 @@ export class WordPiece {
       for (;;) {
         const symbol = position < to ? symbols[position]! : SPACE_SYMBOL;
         if (symbol >= 0) {
-          const cell = base[node]! + symbol;
-          if (parent[cell] === node) {
+          const cell = cells[node + 1]! + 4 * symbol;
+          if (cells[cell] === node) {
             node = cell;
             position++;
-            const id = pieceIds[cell]!;
+            const id = cells[cell + 2]!;
             if (id !== NO_PIECE) {
               pieceId = id;
               pieceEnd = position;
