@@ -42,6 +42,10 @@ type Wording = readonly [pattern: RegExp, wording: string];
 const WORDINGS: readonly Wording[] = [
   [/^unknown option '(.*)'$/s, 'expected an option of this command, got $1'],
   [/^unknown command '(.*)'$/s, 'expected a command, got $1'],
+  [
+    /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s,
+    '$1: expected one of $3, got $2',
+  ],
   [/^option '(?:-\w, )?(--[\w-]+).*?' argument '.*' is invalid\. (.*)$/s, '$1: $2'],
   [/^option '(?:-\w, )?(--[\w-]+) (.*)' argument missing$/s, '$1: expected $2, got nothing'],
   [/^too many arguments.*$/s, 'expected options only, got an argument beside them'],

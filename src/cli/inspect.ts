@@ -78,7 +78,14 @@ function formatReport({ model, config, vocabulary, parameters, memory, files }: 
         ...parameters.unused.map((name) => ['unused', name]),
       ],
     ],
-    ['memory (estimated)', Object.entries(memory).map(([name, value]) => [name, megabytes(value)])],
+    [
+      'memory (estimated)',
+      [
+        ['weights', megabytes(memory.weights_bytes)],
+        ['answering', megabytes(memory.inference_bytes)],
+        ['training', megabytes(memory.training_bytes)],
+      ],
+    ],
     ['files', files.map(({ name, bytes, sha256 }) => [name, grouped(bytes), sha256])],
   ];
   return `${model}\n${sections.map(([title, rows]) => `\n${title}\n${formatTable(rows)}`).join('')}`;

@@ -4,6 +4,7 @@
  */
 import {
   checkPostProcessingOptions,
+  defaultWindowOptions,
   predictAnswer,
   scoreSquadV1,
   scoreSquadV2,
@@ -36,7 +37,7 @@ export interface EvaluationMetrics {
   readonly samples_per_second: number;
   /** Questions whose end was cut to make room for the context. */
   readonly truncated_questions: number;
-  /** v2.0 only: `HasAns_exact`, `NoAns_f1`, `best_f1_thresh` and the like. */
+  /** v2.0 only: `exact` (the same as `exact_match`), `HasAns_exact`, `NoAns_f1`, `best_f1_thresh` and the like. */
   readonly [name: string]: number;
 }
 
@@ -60,12 +61,15 @@ export async function evaluate(
   const withNoAnswer = options.withNoAnswer ?? examples.some(({ isImpossible }) => isImpossible);
   checkPostProcessingOptions(options);
   const { maxPositionEmbeddings } = model.config;
-  const { maxSeqLength = Math.min(384, maxPositionEmbeddings) } = options;
+  const { maxSeqLength = Math.min(defaultWindowOptions.maxSeqLength, maxPositionEmbeddings) } = options;
+  // 128 of 384; a third of shorter windows, which only small models have.
+  const { docStride = Math.min(defaultWindowOptions.docStride, Math.floor(maxSeqLength / 3)) } = options;
   if (maxSeqLength > maxPositionEmbeddings) {
     badInput('max_seq_length', `at most the model's ${maxPositionEmbeddings} positions`, `${maxSeqLength}`);
   }
   const begin = performance.now();
-  const features = squadFeatures(examples, model.tokenizer, { ...options, maxSeqLength, labels: false });
+  const layout = { ...options, maxSeqLength, docStride, labels: false };
+  const features = squadFeatures(examples, model.tokenizer, layout);
   const predictions = await predict(model, examples, features.windows, { ...options, withNoAnswer });
   const seconds = (performance.now() - begin) / 1000;
   const { exact_match, f1, ...others } = score(examples, predictions, withNoAnswer);
@@ -128,6 +132,5 @@ function score(
   );
   // The threshold has been applied already, where answers were chosen.
   const scores = scoreSquadV2(examples, texts, { nullOdds, noAnswerThreshold: Infinity });
-  const { exact = 0, f1 = 0, ...others } = squadV2Report(scores);
-  return { exact_match: exact, f1, ...others };
+  return { exact_match: scores.exact, f1: scores.f1, ...squadV2Report(scores) };
 }
