@@ -318,7 +318,12 @@ export const operationCases: { readonly [Name in OpName]: OperationRow } = {
   linear: { gradient: 'flows', cases: linearCases() },
   linearInputGradient: {
     gradient: 'flows',
-    cases: ([[13, 37], ['B', 'S', 37]] satisfies Shape[]).map((shape) => ({
+    cases: (
+      [
+        [13, 37],
+        ['B', 'S', 37],
+      ] satisfies Shape[]
+    ).map((shape) => ({
       name: `g [${shape.join(', ')}]`,
       inputs: { g: normal(shape), weight: normal([37, 32]) },
       build: ({ g, weight }: Record<string, Tensor>) => graph.linearInputGradient(g!, weight!),
