@@ -113,6 +113,16 @@ describe('the length of a run', () => {
   });
 });
 
+describe('dropout', () => {
+  it('draws other masks for every batch of every epoch', async () => {
+    // Nothing is learnt, so that only the masks tell the epochs apart.
+    const { losses } = await run({ learningRate: 0, shuffle: false, epochs: 4 });
+    expect(new Set(losses).size).toBe(4 * 6);
+    const { losses: alike } = await run({ learningRate: 0, shuffle: false, epochs: 4 }, { dropout: 0 });
+    expect(new Set(alike).size).toBe(6);
+  });
+});
+
 describe('accumulation', () => {
   it('of two batches of 4 equals one batch of 8', async () => {
     const options = { epochs: 3, shuffle: false };
@@ -158,9 +168,11 @@ describe('the log', () => {
     );
   });
 
-  it('has in the result the mean loss of all updates', async () => {
+  it('has in the result the mean loss of all updates, and how fast they were', async () => {
     const { result, losses } = await run({ epochs: 2 });
     expect(result.train_loss).toBeCloseTo(losses.reduce((a, b) => a + b, 0) / losses.length, 12);
+    expect(result.train_samples_per_second * result.train_runtime).toBeCloseTo(2 * 21, 6);
+    expect(result.train_steps_per_second * result.train_runtime).toBeCloseTo(losses.length, 6);
   });
 });
 
