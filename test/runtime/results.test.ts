@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   add,
+  matmul,
   input,
   multiply,
   relu,
@@ -78,6 +79,20 @@ describe('results', () => {
       a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
     expect(difference(moments.data, expectedM)).toBeLessThan(1e-6);
     expect(difference(values.data, expectedP)).toBeLessThan(1e-6);
+  });
+
+  it('overwrite what an operation had still to read: the engine does not know that they share memory', async () => {
+    // Why gradients and updates are programs of their own (docs/decisions/0004-engine-facts.md). The last product reads
+    // w, but is two products away, so that w is overwritten by then.
+    const [a, w] = [input('a', 'float32', [4, 4]), input('w', 'float32', [4, 4])];
+    const late = matmul(relu(matmul(a, a)), w);
+    const program = await compile({ late, next: multiply(w, 0) }, { threads: 1 });
+    const ones = (): HostTensor<Float32Array> => ({ data: new Float32Array(16).fill(1), shape: [4, 4] });
+    const apart = await program.run({ a: ones(), w: ones() });
+    expect(apart.late.data[0]).toBe(16);
+    const shared = ones();
+    const together = await program.run({ a: ones(), w: shared }, { next: shared });
+    expect(together.late.data[0]).toBe(0);
   });
 
   it('are refused when they come out in another shape than declared', async () => {
