@@ -53,8 +53,6 @@ def keep_mask(site, shape):
 def gradients(batch, dropout):
     """With dropout, each call of PyTorch's function takes the next mask, in the order in which the model calls it."""
     model = BertForQuestionAnswering.from_pretrained(OUTPUT / "model", attn_implementation="eager", **RATES).double()
-    # google-research/bert trains the embedding of [PAD]; transformers keeps it as it is.
-    model.bert.embeddings.word_embeddings.padding_idx = None
     model.train(dropout)
     sites = []
 

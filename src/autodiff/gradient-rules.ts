@@ -6,8 +6,10 @@ import { BertramError } from '../support/errors.ts';
 import {
   add,
   broadcastTo,
+  cast,
   divide,
   dropout,
+  equal,
   exp,
   gather,
   geluDerivative,
@@ -16,20 +18,21 @@ import {
   linearInputGradient,
   matmul,
   mean,
+  mergeHeads,
   multiply,
   negate,
   pad,
+  paddingBias,
   product,
   reshape,
+  scalar,
   scatterAdd,
   slice,
   softmax,
+  splitHeads,
   subtract,
   sum,
   transpose,
-  splitHeads,
-  mergeHeads,
-  paddingBias,
   type Node,
   type OpName,
   type Shape,
@@ -132,12 +135,21 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
     return [multiply(dx, inverseDeviation!), multiply(g, normalized), g];
   },
 
-  gather: ({ inputs: [table, ids] }, g) => [scatterAdd(g, ids!, table!.shape[0]!)],
+  gather: ({ inputs: [table, ids], attributes: { frozenId } }, g) => {
+    const updates = frozenId === undefined ? g : multiply(g, isOther(ids!, frozenId));
+    return [scatterAdd(updates, ids!, table!.shape[0]!)];
+  },
   scatterAdd: ({ inputs: [, ids] }, g) => [gather(g, ids!)],
   oneHot: none,
   dropout: ({ inputs: [, mask], attributes: { rate } }, g) => [dropout(g, mask!, rate)],
   attention: ({ inputs, attributes: { heads } }, g) => attentionGradient(inputs, heads, g),
 };
+
+/** ids [...] to [..., 1]: 0 where an id is the given one, else 1. */
+function isOther(ids: Tensor, id: number): Tensor {
+  const same = equal(ids, cast(scalar(id), ids.dtype));
+  return reshape(subtract(1, same), [...ids.shape, 1]);
+}
 
 /** (g - Σ g y) y over the last axis. */
 function softmaxGradient(y: Tensor, g: Tensor): Tensor {

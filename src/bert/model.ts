@@ -65,8 +65,14 @@ function bertEmbeddings(
   inputs: BertInputs,
   dropout: Dropout,
 ): Tensor {
-  const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize, initializerRange } = config;
-  const words = embeddingLayer(parameters.in('word_embeddings'), vocabSize, hiddenSize, initializerRange);
+  const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize, initializerRange, padTokenId } = config;
+  const words = embeddingLayer(
+    parameters.in('word_embeddings'),
+    vocabSize,
+    hiddenSize,
+    initializerRange,
+    padTokenId,
+  );
   const positions = parameters
     .in('position_embeddings')
     .declare('weight', [maxPositionEmbeddings, hiddenSize], truncatedNormal(initializerRange)); // [max S, H]

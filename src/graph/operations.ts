@@ -128,8 +128,9 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: numb
   return apply('layerNorm', [x, weight, bias], { epsilon });
 }
 
-/** Rows of a table [R, C] by integer ids [...]: [..., C]. */
-export const gather = (table: Tensor, ids: Tensor): Tensor => apply('gather', [table, ids], {});
+/** Rows of a table [R, C] by integer ids [...]: [..., C]. The row of `frozenId` gets no gradient. */
+export const gather = (table: Tensor, ids: Tensor, frozenId?: number): Tensor =>
+  apply('gather', [table, ids], { frozenId });
 /** Updates [..., C] added into a zero table [rows, C] by ids [...], which may repeat. */
 export const scatterAdd = (updates: Tensor, ids: Tensor, rows: Dim): Tensor =>
   apply('scatterAdd', [updates, ids], { rows });

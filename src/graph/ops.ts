@@ -58,8 +58,11 @@ export interface OpAttributes {
   /** Over the last axis: x, weight, bias to y, mean and inverse deviation. */
   layerNorm: { readonly epsilon: number };
 
-  /** Rows of a table [R, C] by ids [...]: [..., C]. Ids from -R to -1 count from the end, as in numpy. */
-  gather: object;
+  /**
+   * Rows of a table [R, C] by ids [...]: [..., C]. Ids from -R to -1 count from the end, as in numpy. The row of
+   * `frozenId` gets no gradient.
+   */
+  gather: { readonly frozenId: number | undefined };
   /** The transpose of `gather`: updates [..., C] added into [rows, C] by ids [...]; ids may repeat. */
   scatterAdd: { readonly rows: Dim };
   /** ids [...] to [..., depth] with a 1 at each id; an id outside 0 to depth - 1 gives a row of zeros. */

@@ -24,13 +24,18 @@ export function layerNormLayer(parameters: Parameters, size: number, epsilon: nu
   return (x) => layerNorm(x, weight, bias, epsilon);
 }
 
-/** Integer ids [...] to rows [..., C] of a table [rows, C]. */
+/**
+ * Integer ids [...] to rows [..., C] of a table [rows, C].
+ *
+ * @param frozenId a row that is not trained, as PyTorch's `padding_idx`
+ */
 export function embeddingLayer(
   parameters: Parameters,
   rows: number,
   columns: number,
   deviation: number,
+  frozenId?: number,
 ): Layer {
   const table = parameters.declare('weight', [rows, columns], truncatedNormal(deviation));
-  return (ids) => gather(table, ids);
+  return (ids) => gather(table, ids, frozenId);
 }

@@ -28,7 +28,7 @@ import {
   type TrainingResult,
   type TrainingState,
 } from '../training/index.ts';
-import { BertramError } from '../support/errors.ts';
+import { badInput } from '../support/errors.ts';
 import { padWindows } from './question-batches.ts';
 import type { SquadWindow } from './squad-features.ts';
 
@@ -64,7 +64,8 @@ export async function fineTune(options: FineTuningOptions): Promise<TrainingResu
   const { model, windows, outputDir, resumeFrom } = options;
   const stored = bertConfigOf(model);
   const config = options.dropout === undefined ? stored : withDropout(stored, options.dropout);
-  checkLengths(windows, config);
+  checkLengths(windows, config, options.padToLength);
+  checkIds(windows, config);
   const objective = questionAnsweringObjective(config);
   const data = trainingData(windows, config, options.padToLength);
   const saveModel = (directory: string, state: TrainingState): Promise<void> =>
@@ -156,11 +157,25 @@ function withDropout(config: BertConfig, rate: number): BertConfig {
   return { ...config, hiddenDropoutProb: rate, attentionProbsDropoutProb: rate };
 }
 
-function checkLengths(windows: readonly SquadWindow[], { maxPositionEmbeddings }: BertConfig): void {
+function checkLengths(
+  windows: readonly SquadWindow[],
+  { maxPositionEmbeddings }: BertConfig,
+  padToLength?: number,
+): void {
   const longest = windows.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
-  if (longest <= maxPositionEmbeddings) return;
-  throw new BertramError(
-    'bad-input',
-    `max_seq_length: expected at most the model's ${maxPositionEmbeddings} positions, got windows of ${longest}`,
-  );
+  if (padToLength !== undefined && padToLength < longest) {
+    badInput('padding', `a length of at least the longest window's ${longest} pieces`, `${padToLength}`);
+  }
+  const length = padToLength ?? longest;
+  if (length > maxPositionEmbeddings) {
+    badInput('max_seq_length', `at most the model's ${maxPositionEmbeddings} positions`, `${length}`);
+  }
+}
+
+/** A tokenizer with more entries than the model has rows would otherwise fail inside the engine. */
+function checkIds(windows: readonly SquadWindow[], { vocabSize }: BertConfig): void {
+  for (const { inputIds } of windows) {
+    const id = inputIds.find((candidate) => candidate >= vocabSize);
+    if (id !== undefined) badInput('tokenizer', `ids below the model's vocab_size ${vocabSize}`, `${id}`);
+  }
 }

@@ -37,6 +37,16 @@ function gradientAt(loss: Tensor, wrt: Tensor): number[] {
 }
 
 describe('gradient', () => {
+  it('leaves a frozen row of a table as it is, however often it is looked up', () => {
+    const table = multiply(x, constant(Float32Array.of(1, 1, 1, 1, 1, 1), 'float32', [2, 3]));
+    const ids = constant(Int32Array.of(0, 1, 1, 0, 1), 'int32', [5]);
+    const weights = constant(Float32Array.of(1, 10, 100, 1000, 10000), 'float32', [5, 1]);
+    const loss = (frozenId?: number): Tensor => sum(multiply(gather(table, ids, frozenId), weights));
+    expect(gradientAt(loss(), table)).toEqual([1001, 1001, 1001, 10110, 10110, 10110]);
+    expect(gradientAt(loss(0), table)).toEqual([0, 0, 0, 10110, 10110, 10110]);
+    expect(gradientAt(loss(1), table)).toEqual([1001, 1001, 1001, 0, 0, 0]);
+  });
+
   it('adds up what comes along several ways', () => {
     // d/dx (x³ + x² + x)
     const square = multiply(x, x);

@@ -435,7 +435,7 @@ describe('what cannot be trained is refused', () => {
     }));
     const { windows: long } = squadFeatures(longer, tokenizer, { maxSeqLength: 64, docStride: 8 });
     await expect(run({ windows: long })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BertramError: max_seq_length: expected at most the model's 48 positions, got windows of 64]`,
+      `[BertramError: max_seq_length: expected at most the model's 48 positions, got 64]`,
     );
   });
 
