@@ -439,6 +439,24 @@ describe('what cannot be trained is refused', () => {
     );
   });
 
+  it('padding to less than the longest window, or to more than the positions', async () => {
+    const longest = Math.max(...goldenWindows.map(({ inputIds }) => inputIds.length));
+    await expect(run({ padToLength: longest - 1 })).rejects.toThrow(
+      `padding: expected a length of at least the longest window's ${longest} pieces, got ${longest - 1}`,
+    );
+    await expect(run({ padToLength: 49 })).rejects.toThrow(
+      "max_seq_length: expected at most the model's 48 positions, got 49",
+    );
+  });
+
+  it('ids that the model has no embedding for', async () => {
+    const [first] = goldenWindows;
+    const windows = [{ ...first!, inputIds: first!.inputIds.map((id, i) => (i === 3 ? 99 : id)) }];
+    await expect(run({ windows })).rejects.toThrow(
+      "tokenizer: expected ids below the model's vocab_size 99, got 99",
+    );
+  });
+
   it('no windows', async () => {
     await expect(run({ windows: [] })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[BertramError: training: expected examples, got none]`,
