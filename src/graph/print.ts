@@ -14,7 +14,10 @@ export function printGraph(results: Iterable<Tensor>): string {
 
 function printNode(node: Node): string {
   const attributes = Object.entries(node.attributes)
-    .filter(([name]) => name !== 'dtype' && !(name === 'shape' && node.op === 'input'))
+    .filter(
+      ([name, value]) =>
+        value !== undefined && name !== 'dtype' && !(name === 'shape' && node.op === 'input'),
+    )
     .map(([name, value]) => `${name}=${printAttribute(value)}`);
   const inputs = node.inputs.map((input) => `${input.node.op}_${input.node.number}${outputSuffix(input)}`);
   const types = node.outputs.map((output) => describe(output.dtype, output.shape)).join(', ');

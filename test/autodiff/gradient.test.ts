@@ -97,6 +97,24 @@ describe('gradient', () => {
     expect(gradientAt(sum(multiply(x, rounded)), x)).toEqual([0, -1, 2]);
   });
 
+  it('leaves out the row of a table that is frozen, and no other', () => {
+    const table = input('table', 'float32', [3, 2]);
+    const given = {
+      table: { shape: [3, 2], data: Float64Array.of(1, 2, 3, 4, 5, 6) },
+      ids: { shape: [2, 2], data: Float64Array.of(0, 1, 1, 2) },
+    };
+    for (const dtype of ['int32', 'int64'] as const) {
+      const ids = input('ids', dtype, ['B', 'S']);
+      const rowsOf = (frozenId?: number): number[] => {
+        const loss = sum(gather(table, ids, frozenId));
+        return [...evaluate([loss, ...gradient(loss, [table])], given)[1]!.data];
+      };
+      expect(rowsOf()).toEqual([1, 1, 2, 2, 1, 1]);
+      expect(rowsOf(0)).toEqual([0, 0, 2, 2, 1, 1]);
+      expect(rowsOf(1)).toEqual([1, 1, 0, 0, 1, 1]);
+    }
+  });
+
   it('is not confused by zeros', () => {
     const [, dx] = evaluate([sum(x), ...gradient(sum(multiply(x, x)), [x])], { x: zeros([3]) });
     expect([...dx!.data]).toEqual([0, 0, 0]);

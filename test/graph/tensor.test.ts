@@ -11,6 +11,7 @@ import {
   broadcastTo,
   cast,
   constant,
+  gather,
   input,
   layerNorm,
   linear,
@@ -95,6 +96,11 @@ describe('printGraph', () => {
       add_7 = add(matmul_5, constant_6): float32[B, 2, S, S]  # bert
       sum_8 = sum(add_7, axes=[3], keepDims=true): float32[B, 2, S, 1]  # bert"
     `);
+  });
+
+  it('leaves out attributes that are not set', () => {
+    const y = gather(input('table', 'float32', [3, 2]), input('ids', 'int32', ['B']));
+    expect(printGraph([y])).toMatch(/= gather\(input_\d+, input_\d+\): float32\[B, 2\]$/);
   });
 
   it('names outputs other than the first', () => {
