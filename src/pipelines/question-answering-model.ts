@@ -2,7 +2,8 @@
  * A question-answering BERT ready to run: windows of pieces in, start and end logits out. Knows no file system, so that
  * it serves a page in the browser as well; `model-loading.ts` makes one from a directory.
  */
-import { bertForQuestionAnswering, bertInputs, type BertConfig } from '../bert/index.ts';
+import type { BertConfig } from '../bert/config.ts';
+import { bertForQuestionAnswering, bertInputs } from '../bert/model.ts';
 import { firstNonFinite } from '../checkpoint/finite-check.ts';
 import { quantizeRows } from '../checkpoint/quantized-matrix.ts';
 import { Dropout, Parameters, type Parameter } from '../nn/index.ts';
@@ -82,12 +83,28 @@ export class QuestionAnsweringModel {
   }
 
   /**
-   * Runs windows as one batch, padded to the longest.
+   * The logits of windows, each as if it were alone: padding and neighbours change nothing but rounding.
+   *
+   * In int8 windows do run alone. The engine gives the activations of a whole batch one scale, by which windows would
+   * change each other's logits; and on a processor batches are hardly faster, since one window keeps it busy.
    *
    * @returns for each window its start and end logits, without those of padding
    * @throws BertramError `failed` when a logit is not a finite number
    */
   async logits(windows: readonly WindowInput[]): Promise<WindowLogits[]> {
+    if (this.precision === 'float32') return this.#runBatch(windows);
+    const logits: WindowLogits[] = [];
+    for (const window of windows) logits.push(...(await this.#runBatch([window])));
+    return logits;
+  }
+
+  /** Frees the engine's memory. The model cannot run any more. */
+  async release(): Promise<void> {
+    await this.#program.release();
+  }
+
+  /** One run of the program, padded to the longest window. */
+  async #runBatch(windows: readonly WindowInput[]): Promise<WindowLogits[]> {
     const batch = padWindows(windows, this.config.padTokenId);
     const { startLogits, endLogits } = await this.#program.run({ ...batch, ...this.#fedWeights });
     const sequence = batch.input_ids.shape[1]!;
@@ -99,11 +116,6 @@ export class QuestionAnsweringModel {
       this.#checkFinite('end', own.endLogits);
       return own;
     });
-  }
-
-  /** Frees the engine's memory. The model cannot run any more. */
-  async release(): Promise<void> {
-    await this.#program.release();
   }
 
   #checkFinite(what: string, logits: Float32Array): void {

@@ -1,5 +1,5 @@
 /** A question as callers ask it: checked field by field before any work starts, with the defaults filled in. */
-import type { BertConfig } from '../bert/index.ts';
+import type { BertConfig } from '../bert/config.ts';
 import { checkWindowOptions, defaultWindowOptions, type WindowOptions } from '../squad/index.ts';
 import { badInput, shown } from '../support/errors.ts';
 

@@ -15,7 +15,8 @@ export interface ReadingOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export const defaultReadingOptions = { batchSize: 64, batchPieces: 2048 } as const;
+/** Small batches: larger ones were no faster on a processor, measured at 32 to 384 pieces a window. */
+export const defaultReadingOptions = { batchSize: 32, batchPieces: 1024 } as const;
 
 /** Windows that are sorted together. Their logits are what is in memory at a time. */
 const CHUNK = 1024;

@@ -70,6 +70,27 @@ describe('precision', () => {
   });
 });
 
+describe('batches', () => {
+  const long = { inputIds: new Int32Array(60).map((_, i) => 5 + i), tokenTypeIds: new Uint8Array(60) };
+
+  it('do not change int8 logits at all', async () => {
+    const model = await loadQuestionAnsweringModel({
+      model: await writeTinyModel({ int8: true }),
+      threads: 1,
+    });
+    const [alone] = await model.logits([window]);
+    const [, beside] = await model.logits([long, window]);
+    expect(beside).toEqual(alone);
+  });
+
+  it('change float32 logits by rounding only', async () => {
+    const model = await loadQuestionAnsweringModel({ model: await writeTinyModel(), threads: 1 });
+    const [alone] = await model.logits([window]);
+    const [, beside] = await model.logits([long, window]);
+    expect(largestDifference([...alone!.startLogits], [...beside!.startLogits])).toBeLessThan(1e-5);
+  });
+});
+
 describe('isCased', () => {
   it.each([
     { tokens: ['[PAD]', '[UNK]', '[CLS]', 'a', '##b', 'É'], cased: true },
