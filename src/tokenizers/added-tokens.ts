@@ -5,6 +5,7 @@
  * longest is taken; `lstrip` and `rstrip` take the white space next to it along; `singleWord` asks for no word
  * character on either side.
  */
+import type { Vocabulary } from './vocabulary.ts';
 
 export interface AddedToken {
   readonly content: string;
@@ -19,6 +20,17 @@ export interface AddedToken {
   readonly normalized: boolean;
   /** Left out in decoding when special tokens are to be skipped. */
   readonly special: boolean;
+}
+
+const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
+
+/** The special tokens of BERT, so far as a vocabulary has them. */
+export function specialTokensOf(vocabulary: Vocabulary): AddedToken[] {
+  return SPECIAL_TOKENS.flatMap((content) => {
+    const id = vocabulary.idOf(content);
+    const plain = { singleWord: false, lstrip: false, rstrip: false, normalized: false, special: true };
+    return id === undefined ? [] : [{ content, id, ...plain }];
+  });
 }
 
 /** An added token in a text, with the white space it takes along. */
@@ -39,11 +51,13 @@ export class AddedTokenMatcher {
   readonly #pattern: RegExp;
   readonly #tokens: ReadonlyMap<string, AddedToken>;
 
-  /** @param tokens by the content to look for */
-  constructor(tokens: ReadonlyMap<string, AddedToken>) {
-    this.#tokens = tokens;
+  /** @param tokens each with the text to look for; of two with the same text the later counts */
+  constructor(tokens: Iterable<readonly [content: string, token: AddedToken]>) {
+    const byContent = new Map(tokens);
+    byContent.delete(''); // what normalisation leaves nothing of
+    this.#tokens = byContent;
     // Longest first, since of alternatives at one place a regular expression takes the first.
-    const contents = [...tokens.keys()].sort((a, b) => b.length - a.length);
+    const contents = [...byContent.keys()].sort((a, b) => b.length - a.length);
     this.#pattern = new RegExp(contents.map(escaped).join('|') || '(?!)', 'g');
   }
 

@@ -5,19 +5,18 @@
  * Ids and offsets equal those of Hugging Face `tokenizers` with `BertNormalizer`, `BertPreTokenizer` and `WordPiece`.
  */
 import { badInput } from '../support/errors.ts';
-import { AddedTokenMatcher } from './added-tokens.ts';
+import { AddedTokenMatcher, specialTokensOf } from './added-tokens.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { joinTokens } from './decoder.ts';
 import { EncodingBuffer } from './encoding.ts';
 import type { Encoding } from './encoding.ts';
-import { Normalizer } from './normalizer.ts';
 import type { NormalizedText } from './normalizer.ts';
-import { IRREGULAR, buildSymbolTable, symbolOf } from './symbol-table.ts';
+import { SegmentTokenizer } from './segment-tokenizer.ts';
 import { readTokenizerJson } from './tokenizer-json.ts';
 import { Vocabulary } from './vocabulary.ts';
 import { windowsOf } from './windows.ts';
 import type { EncodedWindow, WindowOptions } from './windows.ts';
-import { SPACE_SYMBOL, WordPiece } from './word-piece.ts';
+import { WordPiece } from './word-piece.ts';
 
 export interface BertTokenizerOptions {
   /** Lower-case the text: true for the uncased models. Default false. */
@@ -45,11 +44,6 @@ export interface DecodeOptions {
   readonly cleanup?: boolean;
 }
 
-const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
-
-/** UTF-16 units that are looked at together: enough to be fast, few enough to stay in the processor's cache. */
-const BLOCK = 4096;
-
 export class BertTokenizer {
   readonly vocabulary: Vocabulary;
   readonly unkId: number;
@@ -57,44 +51,36 @@ export class BertTokenizer {
   readonly sepId: number;
   readonly addedTokens: readonly AddedToken[];
   readonly #prefix: string;
-  readonly #normalizer: Normalizer;
-  readonly #wordPiece: WordPiece;
-  readonly #symbolTable: Int32Array;
+  readonly #segments: SegmentTokenizer;
   readonly #literalTokens: AddedTokenMatcher;
   readonly #normalizedTokens: AddedTokenMatcher;
   readonly #out = new EncodingBuffer();
-  #symbols = new Int32Array(BLOCK);
 
   /** @throws BertramError `bad-input` when the vocabulary lacks [UNK], [CLS] or [SEP] */
   constructor(pieces: Vocabulary, options: BertTokenizerOptions = {}, where = 'vocabulary') {
     const lowercase = options.lowercase ?? false;
-    this.addedTokens = options.addedTokens ?? specialTokens(pieces);
-    this.vocabulary = withTokens(pieces, this.addedTokens, where);
+    this.addedTokens = options.addedTokens ?? specialTokensOf(pieces);
+    this.vocabulary = pieces.extended(this.addedTokens, where);
     this.unkId = this.vocabulary.require(options.unkToken ?? '[UNK]', where);
     this.clsId = this.vocabulary.require('[CLS]', where);
     this.sepId = this.vocabulary.require('[SEP]', where);
     this.#prefix = options.continuingSubwordPrefix ?? '##';
-    this.#normalizer = new Normalizer({
+    const wordPiece = new WordPiece(pieces.entries(), {
+      unkId: this.unkId,
+      continuingSubwordPrefix: this.#prefix,
+      maxInputCharsPerWord: options.maxInputCharsPerWord ?? 100,
+    });
+    this.#segments = new SegmentTokenizer(wordPiece, {
       cleanText: options.cleanText ?? true,
       handleChineseChars: options.handleChineseChars ?? true,
       stripAccents: options.stripAccents ?? lowercase,
       lowercase,
     });
-    this.#wordPiece = new WordPiece(pieces.entries(), {
-      unkId: this.unkId,
-      continuingSubwordPrefix: this.#prefix,
-      maxInputCharsPerWord: options.maxInputCharsPerWord ?? 100,
-    });
-    this.#symbolTable = buildSymbolTable(this.#wordPiece.alphabet, this.#normalizer.options);
-    this.#literalTokens = new AddedTokenMatcher(
-      new Map(this.addedTokens.filter((token) => !token.normalized).map((token) => [token.content, token])),
-    );
+    const literal = this.addedTokens.filter((token) => !token.normalized);
+    const normalized = this.addedTokens.filter((token) => token.normalized);
+    this.#literalTokens = new AddedTokenMatcher(literal.map((token) => [token.content, token]));
     this.#normalizedTokens = new AddedTokenMatcher(
-      new Map(
-        this.addedTokens
-          .filter((token) => token.normalized)
-          .map((token) => [this.#normalizedContent(token.content), token]),
-      ),
+      normalized.map((token) => [this.#normalizedContent(token.content), token]),
     );
   }
 
@@ -177,60 +163,8 @@ export class BertTokenizer {
   }
 
   #encodeSegment(text: string, from: number, to: number): void {
-    if (this.#normalizedTokens.isEmpty) this.#encodeBlocks(text, from, to);
-    else if (from < to) this.#encodeWithNormalizedTokens(this.#normalizer.normalize(text, from, to));
-  }
-
-  /** Tokenizes block after block, each ending behind white space; irregular runs take the general path. */
-  #encodeBlocks(text: string, from: number, to: number): void {
-    const table = this.#symbolTable;
-    let size = BLOCK;
-    for (let start = from; start < to;) {
-      const limit = Math.min(start + size, to);
-      const symbols = this.#symbolBuffer(limit - start);
-      let position = start;
-      let spaceBefore = start;
-      let symbol = SPACE_SYMBOL;
-      for (; position < limit; position++) {
-        symbol = table[text.charCodeAt(position)]!;
-        if (symbol === IRREGULAR) break;
-        if (symbol === SPACE_SYMBOL) spaceBefore = position;
-        symbols[position - start] = symbol;
-      }
-      if (symbol === IRREGULAR) {
-        this.#wordPiece.tokenize(symbols, 0, spaceBefore - start, start, this.#out);
-        const end = this.#nextSpace(text, position, to);
-        this.#encodeNormalized(this.#normalizer.normalize(text, spaceBefore, end));
-        start = end;
-      } else if (position === to || spaceBefore > start) {
-        const end = position === to ? to : spaceBefore;
-        this.#wordPiece.tokenize(symbols, 0, end - start, start, this.#out);
-        start = end;
-        size = BLOCK;
-      } else {
-        size *= 2; // a word longer than the block
-      }
-    }
-  }
-
-  #nextSpace(text: string, from: number, to: number): number {
-    let position = from;
-    while (position < to && this.#symbolTable[text.charCodeAt(position)] !== SPACE_SYMBOL) position++;
-    return position;
-  }
-
-  #encodeNormalized(normalized: NormalizedText, from = 0, to = normalized.codePoints.length): void {
-    const { codePoints, starts, ends } = normalized;
-    const symbols = this.#symbolBuffer(to - from);
-    for (let i = from; i < to; i++) symbols[i - from] = symbolOf(codePoints[i]!, this.#wordPiece.alphabet);
-    const out = this.#out;
-    const first = out.length;
-    this.#wordPiece.tokenize(symbols, 0, to - from, from, out);
-    // The offsets so far count normalised code points.
-    for (let i = first; i < out.length; i++) {
-      out.starts[i] = starts[out.starts[i]!]!;
-      out.ends[i] = ends[out.ends[i]! - 1]!;
-    }
+    if (this.#normalizedTokens.isEmpty) this.#segments.tokenize(text, from, to, this.#out);
+    else this.#encodeWithNormalizedTokens(this.#segments.normalizer.normalize(text, from, to));
   }
 
   #encodeWithNormalizedTokens(normalized: NormalizedText): void {
@@ -242,41 +176,15 @@ export class BertTokenizer {
     for (const match of this.#normalizedTokens.matches(characters.join(''))) {
       const start = indexOfUnit[match.start]!;
       const end = indexOfUnit[match.end]!;
-      this.#encodeNormalized(normalized, position, start);
+      this.#segments.tokenizeNormalized(normalized, this.#out, position, start);
       this.#out.push(match.id, starts[start]!, ends[end - 1]!);
       position = end;
     }
-    this.#encodeNormalized(normalized, position);
+    this.#segments.tokenizeNormalized(normalized, this.#out, position);
   }
 
   #normalizedContent(content: string): string {
-    const { codePoints } = this.#normalizer.normalize(content, 0, content.length);
+    const { codePoints } = this.#segments.normalizer.normalize(content, 0, content.length);
     return codePoints.map((codePoint) => String.fromCodePoint(codePoint)).join('');
   }
-
-  #symbolBuffer(length: number): Int32Array {
-    if (this.#symbols.length < length) this.#symbols = new Int32Array(length);
-    return this.#symbols;
-  }
-}
-
-function specialTokens(vocabulary: Vocabulary): AddedToken[] {
-  return SPECIAL_TOKENS.flatMap((content) => {
-    const id = vocabulary.idOf(content);
-    const plain = { singleWord: false, lstrip: false, rstrip: false, normalized: false, special: true };
-    return id === undefined ? [] : [{ content, id, ...plain }];
-  });
-}
-
-/** The vocabulary with the added tokens that it lacks. */
-function withTokens(pieces: Vocabulary, tokens: readonly AddedToken[], where: string): Vocabulary {
-  const idOf = new Map(pieces.entries());
-  for (const { content, id } of tokens) {
-    const known = idOf.get(content);
-    if (known !== undefined && known !== id) {
-      badInput(`${where} added token ${content}`, `id ${known}, which it has in the vocabulary`, String(id));
-    }
-    idOf.set(content, id);
-  }
-  return idOf.size === pieces.count ? pieces : new Vocabulary(idOf, where);
 }

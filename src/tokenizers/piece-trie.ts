@@ -8,15 +8,10 @@
 
 /** Stands for every code point that no piece holds. It leads to no child anywhere. */
 export const UNKNOWN_SYMBOL = 0;
-const INITIAL_SYMBOL = 1;
-const CONTINUATION_SYMBOL = 2;
-const FIRST_SYMBOL = 3;
+const FIRST_SYMBOL = 1;
 
-/** In {@link PieceTrie.ids}: no piece ends at this node. */
+/** In {@link PieceTrie.cells}: no piece ends at this node. */
 export const NO_PIECE = -1;
-
-const FREE = -1;
-const ROOT = 0;
 
 /** Numbers the code points that occur in pieces, densely, in order of first appearance. */
 export class Alphabet {
@@ -31,25 +26,29 @@ export class Alphabet {
       : (this.#supplementary.get(codePoint) ?? UNKNOWN_SYMBOL);
   }
 
-  /** The symbols of a piece, numbering the code points not met before. */
-  add(piece: string): number[] {
-    return Array.from(piece, (character) => {
-      const codePoint = character.codePointAt(0)!;
-      const known = this.symbolOf(codePoint);
-      if (known !== UNKNOWN_SYMBOL) return known;
-      if (codePoint < 0x10000) this.#basic[codePoint] = this.size;
-      else this.#supplementary.set(codePoint, this.size);
-      return this.size++;
-    });
+  /** Numbers the code points of a text that were not met before. */
+  add(text: string): void {
+    for (let i = 0; i < text.length; i++) {
+      const codePoint = text.codePointAt(i)!;
+      if (codePoint > 0xffff) i++;
+      if (this.symbolOf(codePoint) !== UNKNOWN_SYMBOL) continue;
+      if (codePoint < 0x10000) this.#basic[codePoint] = this.size++;
+      else this.#supplementary.set(codePoint, this.size++);
+    }
   }
 }
 
+// Before a piece in its key: control characters, which no branch further down can be mistaken for.
+const INITIAL = '\u0001';
+const CONTINUATION = '\u0002';
+
+/** A piece where the trie has it: under {@link INITIAL} as it is, under {@link CONTINUATION} without its prefix. */
 interface Entry {
-  readonly symbols: readonly number[];
+  readonly key: string;
   readonly id: number;
 }
 
-/** Two tries in one: the pieces that begin a word and, without their prefix, those that continue one. */
+/** Two tries in one: the pieces that begin a word, and those that continue one. */
 export class PieceTrie {
   readonly alphabet = new Alphabet();
   /**
@@ -65,93 +64,109 @@ export class PieceTrie {
 
   /** @param prefix what marks the pieces that continue a word, `##` */
   constructor(pieces: Iterable<readonly [piece: string, id: number]>, prefix: string) {
-    const entries: Entry[] = [];
+    const entries: Entry[] = [
+      { key: INITIAL, id: NO_PIECE },
+      { key: CONTINUATION, id: NO_PIECE },
+    ];
     for (const [piece, id] of pieces) {
-      entries.push({ symbols: [INITIAL_SYMBOL, ...this.alphabet.add(piece)], id });
+      if (piece === '') continue;
+      this.alphabet.add(piece);
+      entries.push({ key: INITIAL + piece, id });
       if (piece.length > prefix.length && piece.startsWith(prefix)) {
-        const rest = this.alphabet.add(piece.slice(prefix.length));
-        entries.push({ symbols: [CONTINUATION_SYMBOL, ...rest], id });
+        entries.push({ key: CONTINUATION + piece.slice(prefix.length), id });
       }
     }
-    entries.push(
-      { symbols: [INITIAL_SYMBOL], id: NO_PIECE },
-      { symbols: [CONTINUATION_SYMBOL], id: NO_PIECE },
-    );
-    entries.sort((a, b) => compare(a.symbols, b.symbols));
+    this.alphabet.add(INITIAL + CONTINUATION);
+    entries.sort((a, b) => (a.key < b.key ? -1 : 1));
 
-    const cells = new Cells();
-    cells.place(ROOT, entries, 0, entries.length, 0);
-    // Behind the last node lie as many free cells as there are symbols, so that no look-up leaves the arrays.
-    const length = cells.used + this.alphabet.size;
+    const array = new DoubleArray(this.alphabet, entries);
+    // Behind the last node lie as many free cells as there are symbols, so that no look-up leaves the array.
+    const length = array.used + this.alphabet.size;
     this.cells = new Int32Array(4 * length);
     for (let cell = 0; cell < length; cell++) {
-      this.cells[4 * cell] = 4 * cells.parent[cell]!;
-      this.cells[4 * cell + 1] = 4 * cells.base[cell]!;
-      this.cells[4 * cell + 2] = cells.ids[cell]!;
+      this.cells[4 * cell] = 4 * array.parent[cell]!;
+      this.cells[4 * cell + 1] = 4 * array.base[cell]!;
+      this.cells[4 * cell + 2] = array.ids[cell]!;
     }
-    this.initial = 4 * (cells.base[ROOT]! + INITIAL_SYMBOL);
-    this.continuation = 4 * (cells.base[ROOT]! + CONTINUATION_SYMBOL);
+    const rootOf = (marker: string) => 4 * (array.base[ROOT]! + this.alphabet.symbolOf(marker.charCodeAt(0)));
+    this.initial = rootOf(INITIAL);
+    this.continuation = rootOf(CONTINUATION);
   }
 }
 
-function compare(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length && i < b.length; i++) {
-    if (a[i] !== b[i]) return a[i]! - b[i]!;
-  }
-  return a.length - b.length;
-}
+const FREE = -1;
+const ROOT = 0;
 
 /** The double array while it is being filled. Free cells form a ring, in ascending order, that begins at the root. */
-class Cells {
+class DoubleArray {
   base = new Int32Array(0);
   parent = new Int32Array(0);
   ids = new Int32Array(0);
   /** One more than the last cell in use. */
   used = 1;
+  readonly #alphabet: Alphabet;
+  readonly #entries: readonly Entry[];
   #nextFree = new Int32Array(1);
   #previousFree = new Int32Array(1);
 
-  constructor() {
-    this.#grow(1 << 16);
+  /** @param entries sorted by key */
+  constructor(alphabet: Alphabet, entries: readonly Entry[]) {
+    this.#alphabet = alphabet;
+    this.#entries = entries;
+    this.#grow(4 * entries.length + alphabet.size);
     this.parent[ROOT] = ROOT;
+    this.#place(ROOT, 0, entries.length, 0);
   }
 
-  /** Lays out the children of `node`, whose entries are `from` to `to` and agree in their first `depth` symbols. */
-  place(node: number, entries: readonly Entry[], from: number, to: number, depth: number): void {
-    const children: { symbol: number; from: number; to: number }[] = [];
-    for (let i = from; i < to; i++) {
-      const { symbols, id } = entries[i]!;
-      if (symbols.length === depth) {
-        this.ids[node] = id;
-        continue;
-      }
-      const symbol = symbols[depth]!;
-      const last = children.at(-1);
-      if (last?.symbol === symbol) last.to = i + 1;
-      else children.push({ symbol, from: i, to: i + 1 });
+  /** Lays out what is below `node`: the entries `from` to `to`, whose keys agree in their first `depth` units. */
+  #place(node: number, from: number, to: number, depth: number): void {
+    const first = this.#entries[from]!;
+    let next = from;
+    if (first.key.length === depth) {
+      this.ids[node] = first.id;
+      next++;
     }
-    if (children.length === 0) return;
-    const base = this.#findBase(children.map((child) => child.symbol));
+    if (next === to) return;
+    const codePoints: number[] = [];
+    const bounds: number[] = [];
+    for (; next < to; next++) {
+      const codePoint = this.#entries[next]!.key.codePointAt(depth)!;
+      if (codePoint === codePoints.at(-1)) continue;
+      codePoints.push(codePoint);
+      bounds.push(next);
+    }
+    bounds.push(to);
+    const symbols = codePoints.map((codePoint) => this.#alphabet.symbolOf(codePoint));
+    const base = this.#findBase(symbols);
     this.base[node] = base;
-    for (const { symbol } of children) this.#occupy(base + symbol, node);
-    for (const child of children) this.place(base + child.symbol, entries, child.from, child.to, depth + 1);
+    for (const symbol of symbols) this.#occupy(base + symbol, node);
+    codePoints.forEach((codePoint, i) => {
+      const length = codePoint > 0xffff ? 2 : 1;
+      this.#place(base + symbols[i]!, bounds[i]!, bounds[i + 1]!, depth + length);
+    });
   }
 
-  /** The lowest base, at least 0, at which the cells of all symbols (ascending) are free. */
+  /** The lowest base, at least 0, at which the cells of all symbols are free. */
   #findBase(symbols: readonly number[]): number {
-    const [first] = symbols as [number];
-    const span = symbols.at(-1)! + 1;
-    for (let cell = this.#nextFree[ROOT]!; ; cell = this.#nextFree[cell]!) {
-      // Round the ring there is no room: the new cells follow the last one looked at.
+    const lowest = symbols.reduce((a, b) => Math.min(a, b));
+    const span = symbols.reduce((a, b) => Math.max(a, b)) + 1;
+    let cell = this.#nextFree[ROOT]!;
+    for (;;) {
       if (cell === ROOT) {
+        // Once round the ring: there is room only in new cells.
         cell = this.parent.length;
-        this.#grow(this.parent.length * 2 + span);
+        this.#grow(2 * cell + span);
       }
-      const base = cell - first;
-      if (base < 0) continue;
-      if (base + span > this.parent.length) this.#grow(this.parent.length * 2 + span);
-      if (symbols.every((symbol) => this.parent[base + symbol] === FREE)) return base;
+      const base = cell - lowest;
+      if (base + span > this.parent.length) this.#grow(2 * this.parent.length + span);
+      if (base >= 0 && this.#fits(base, symbols)) return base;
+      cell = this.#nextFree[cell]!;
     }
+  }
+
+  #fits(base: number, symbols: readonly number[]): boolean {
+    for (const symbol of symbols) if (this.parent[base + symbol] !== FREE) return false;
+    return true;
   }
 
   #occupy(cell: number, node: number): void {
@@ -168,15 +183,15 @@ class Cells {
     this.base = extended(this.base, length, 0);
     this.parent = extended(this.parent, length, FREE);
     this.ids = extended(this.ids, length, NO_PIECE);
-    this.#nextFree = extended(this.#nextFree, length, 0);
-    this.#previousFree = extended(this.#previousFree, length, 0);
+    this.#nextFree = extended(this.#nextFree, length, ROOT);
+    this.#previousFree = extended(this.#previousFree, length, ROOT);
+    let last = this.#previousFree[ROOT]!;
     for (let cell = oldLength; cell < length; cell++) {
-      const last = this.#previousFree[ROOT]!;
       this.#nextFree[last] = cell;
       this.#previousFree[cell] = last;
-      this.#nextFree[cell] = ROOT;
-      this.#previousFree[ROOT] = cell;
+      last = cell;
     }
+    this.#previousFree[ROOT] = last;
   }
 }
 

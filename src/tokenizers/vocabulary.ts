@@ -91,6 +91,24 @@ export class Vocabulary {
     return id;
   }
 
+  /**
+   * This vocabulary with further tokens; itself if it has them all.
+   * @throws BertramError `bad-input` when it has one with another id, or an id for another token
+   */
+  extended(
+    tokens: readonly { readonly content: string; readonly id: number }[],
+    where = 'vocabulary',
+  ): Vocabulary {
+    const idOf = new Map(this.#idOf);
+    for (const { content, id } of tokens) {
+      const known = idOf.get(content) ?? id;
+      if (known !== id)
+        badInput(`${where} added token ${content}`, `its id in the vocabulary, ${known}`, String(id));
+      idOf.set(content, id);
+    }
+    return idOf.size === this.count ? this : new Vocabulary(idOf, where);
+  }
+
   /** The contents of a `vocab.txt`. @throws BertramError `bad-input` when some id has no token */
   toString(): string {
     return Array.from({ length: this.size }, (_, id) => `${this.tokenOf(id)}\n`).join('');

@@ -39,14 +39,18 @@ export class WordPiece {
     this.#maxWordLength = options.maxInputCharsPerWord;
   }
 
-  /** Appends the pieces of the words in `symbols[from..to)`; the i-th symbol's offsets are `shift + i` and one more. */
-  tokenize(symbols: Int32Array, from: number, to: number, shift: number, out: EncodingBuffer): void {
-    out.reserve(to - from);
+  /**
+   * Appends the pieces of the words in the first `length` symbols, and overwrites the symbol behind them. The offsets
+   * of the i-th symbol are `shift + i` and one more.
+   */
+  tokenize(symbols: Int32Array, length: number, shift: number, out: EncodingBuffer): void {
+    out.reserve(length);
+    symbols[length] = SPACE_SYMBOL; // so that every word has an end
     const { cells, initial, continuation } = this.#trie;
     const { ids, starts, ends } = out;
     let count = out.length;
-    let position = from;
-    while (position < to) {
+    let position = 0;
+    while (position < length) {
       const first = symbols[position]!;
       if (first < 0) {
         if (first < SPACE_SYMBOL) {
@@ -66,7 +70,7 @@ export class WordPiece {
       let pieceEnd = position;
       let pieceId = NO_PIECE;
       for (;;) {
-        const symbol = position < to ? symbols[position]! : SPACE_SYMBOL;
+        const symbol = symbols[position]!;
         if (symbol >= 0) {
           const cell = cells[node + 1]! + 4 * symbol;
           if (cells[cell] === node) {
@@ -92,7 +96,7 @@ export class WordPiece {
         node = continuation;
       }
       if (pieceId === NO_PIECE || position - wordStart > this.#maxWordLength) {
-        while (position < to && symbols[position]! >= 0) position++;
+        while (symbols[position]! >= 0) position++;
         count = firstPiece;
         ids[count] = this.#unkId;
         starts[count] = shift + wordStart;

@@ -103,7 +103,7 @@ describe('tokenizer.json', () => {
     ],
     [
       { ...json, model: { ...json.model, vocab: { '[PAD]': 7 } } },
-      /^tokenizer\.json added token \[PAD\]: expected id 7/,
+      /^tokenizer\.json added token \[PAD\]: expected its id in the vocabulary, 7, got 0$/,
     ],
   ])('names what is malformed: %#', (content, message) => {
     expect(() => BertTokenizer.fromTokenizerJson(content)).toThrow(

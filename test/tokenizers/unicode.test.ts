@@ -35,7 +35,7 @@ describe('every code point alone, in a word, after and before accents, as tokeni
   }
 
   const vocabulary = everythingVocabulary();
-  test.each(Object.keys(expected))('%s', (mode) => {
+  test.each(Object.keys(expected))('%s', { timeout: 300_000 }, (mode) => {
     const tokenizer = new BertTokenizer(vocabulary, modes[mode]);
     expected[mode]!.forEach((digest, block) => {
       const first = (block * codePointsPerBlock).toString(16);
