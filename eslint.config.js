@@ -9,7 +9,10 @@ export default tseslint.config(
     extends: [...tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       // noUncheckedIndexedAccess makes `array[i]!` the only cheap way to read inside a bounded loop.
       '@typescript-eslint/no-non-null-assertion': 'off',
       // `for await (const _ of lines)`: only that a line came matters.

@@ -65,7 +65,8 @@ function bertEmbeddings(
   inputs: BertInputs,
   dropout: Dropout,
 ): Tensor {
-  const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize, initializerRange, padTokenId } = config;
+  const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize, initializerRange, padTokenId } =
+    config;
   const words = embeddingLayer(
     parameters.in('word_embeddings'),
     vocabSize,

@@ -32,7 +32,10 @@ export function badInput(where: string, expected: string, got: string): never {
 
 /** A value as it should appear in an error line: quoted, on one line, cut (and said to be cut) when long. */
 export function shown(value: unknown, limit = 60): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : ((JSON.stringify(value) as string | undefined) ?? String(value));
+  const text =
+    typeof value === 'string'
+      ? JSON.stringify(value)
+      : ((JSON.stringify(value) as string | undefined) ?? String(value));
   return text.length <= limit ? text : `${text.slice(0, limit)}… (${String(text.length)} characters)`;
 }
 

@@ -27,7 +27,19 @@ export interface NormalizerOptions {
   readonly handleChineseChars: boolean;
   /** Decompose (NFD) and remove nonspacing marks. */
   readonly stripAccents: boolean;
+  /** For the uncased models. */
   readonly lowercase: boolean;
+}
+
+/** Fills in BERT's defaults: nothing lower-cased, accents stripped where it is, the other two true. */
+export function normalizerOptions(options: Partial<NormalizerOptions>): NormalizerOptions {
+  const {
+    cleanText = true,
+    handleChineseChars = true,
+    lowercase = false,
+    stripAccents = lowercase,
+  } = options;
+  return { cleanText, handleChineseChars, stripAccents, lowercase };
 }
 
 /**

@@ -12,7 +12,10 @@ import {
   float32ToFloat16,
 } from '../../src/support/float16.ts';
 
-const golden = JSON.parse(readFileSync('test/golden/checkpoint/float16.json', 'utf8')) as Record<string, string>;
+const golden = JSON.parse(readFileSync('test/golden/checkpoint/float16.json', 'utf8')) as Record<
+  string,
+  string
+>;
 
 interface Format {
   readonly exponentBits: number;
@@ -97,14 +100,20 @@ describe.each(Object.entries(formats))('%s', (_, format) => {
   });
 
   it('keeps a NaN a NaN, whatever its payload', () => {
-    const signalling = new Float32Array(Uint32Array.of(0x7f800001, 0xff800001, 0x7fffffff, 0xffc00000).buffer);
+    const signalling = new Float32Array(
+      Uint32Array.of(0x7f800001, 0xff800001, 0x7fffffff, 0xffc00000).buffer,
+    );
     const narrowed = [...format.narrow(signalling)];
     expect(narrowed.map((bits) => valueOf(bits, format))).toEqual([NaN, NaN, NaN, NaN]);
     expect(narrowed.map((bits) => bits >> 15)).toEqual([0, 1, 0, 1]);
   });
 
   it('refuses an output of another length', () => {
-    expect(() => float16ToFloat32(new Uint16Array(3), new Float32Array(4))).toThrowErrorMatchingInlineSnapshot(`[BertramError: 16-bit floats: expected an output of 3 values, got 4]`);
+    expect(() =>
+      float16ToFloat32(new Uint16Array(3), new Float32Array(4)),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[BertramError: 16-bit floats: expected an output of 3 values, got 4]`,
+    );
   });
 });
 

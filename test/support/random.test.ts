@@ -23,9 +23,12 @@ describe('Random', () => {
   });
 
   it('gives other draws for another stream, another seed, and a seed that differs only above 32 bits', () => {
-    const draws = [new Random(1, 'a'), new Random(1, 'b'), new Random(2, 'a'), new Random(1 + 2 ** 32, 'a')].map(
-      (random) => random.nextUint32(),
-    );
+    const draws = [
+      new Random(1, 'a'),
+      new Random(1, 'b'),
+      new Random(2, 'a'),
+      new Random(1 + 2 ** 32, 'a'),
+    ].map((random) => random.nextUint32());
     expect(new Set(draws).size).toBe(4);
   });
 
