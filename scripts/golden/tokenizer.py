@@ -370,6 +370,46 @@ def windows():
     return result
 
 
+# --- a trained vocabulary -------------------------------------------------------------------------------------------
+
+SYLLABLES = """ba be bo da de di ka ke ko la le lo ma me mi na ne no ra re ri sa se so ta te ti un ing er ed ly str
+é ü жа 日""".split()
+
+
+def training():
+    """Words with counts so far apart that no two pairs are equally frequent, where the trainers might differ."""
+    random = Lehmer(30522)
+    counts = {}
+    while len(counts) < 150:
+        word = "".join(SYLLABLES[random.below(len(SYLLABLES))] for _ in range(1 + random.below(4)))
+        counts[word] = 1 + random.below(3000)
+    result = dict(counts=counts, vocabularies=[])
+    for lowercase, vocab_size, min_frequency, limit_alphabet in (
+        (False, 200, 2, 1000),
+        (True, 150, 2, 1000),
+        (False, 400, 1500, 1000),
+        (False, 120, 2, 20),
+    ):
+        tokenizer = BertWordPieceTokenizer(lowercase=lowercase)
+        tokenizer.train_from_iterator(
+            (f"{word} " * count for word, count in counts.items()),
+            vocab_size=vocab_size,
+            min_frequency=min_frequency,
+            limit_alphabet=limit_alphabet,
+            show_progress=False,
+        )
+        result["vocabularies"].append(
+            dict(
+                lowercase=lowercase,
+                vocabSize=vocab_size,
+                minFrequency=min_frequency,
+                limitAlphabet=limit_alphabet,
+                tokens=sorted(tokenizer.get_vocab()),
+            )
+        )
+    return result
+
+
 # --- megabytes of text ------------------------------------------------------------------------------------------------
 
 LINES_PER_BLOCK = 1000
@@ -409,6 +449,7 @@ def main():
         random_strings=random_strings,
         added_tokens=added_tokens,
         windows=windows,
+        training=training,
         corpus=corpus,
     )
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -22,7 +22,8 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
-const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
+/** In the order of BERT's own vocabularies. */
+export const SPECIAL_TOKENS: readonly string[] = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 
 /** The special tokens of BERT, so far as a vocabulary has them. */
 export function specialTokensOf(vocabulary: Vocabulary): AddedToken[] {

@@ -10,7 +10,8 @@ import type { AddedToken } from './added-tokens.ts';
 import { joinTokens } from './decoder.ts';
 import { EncodingBuffer } from './encoding.ts';
 import type { Encoding } from './encoding.ts';
-import type { NormalizedText } from './normalizer.ts';
+import { normalizerOptions } from './normalizer.ts';
+import type { NormalizedText, NormalizerOptions } from './normalizer.ts';
 import { SegmentTokenizer } from './segment-tokenizer.ts';
 import { readTokenizerJson } from './tokenizer-json.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -18,22 +19,18 @@ import { windowsOf } from './windows.ts';
 import type { EncodedWindow, WindowOptions } from './windows.ts';
 import { WordPiece } from './word-piece.ts';
 
-export interface BertTokenizerOptions {
-  /** Lower-case the text: true for the uncased models. Default false. */
-  readonly lowercase?: boolean;
-  /** Remove accents. Default: as `lowercase`. */
-  readonly stripAccents?: boolean;
-  /** Make every CJK ideograph a word. Default true. */
-  readonly handleChineseChars?: boolean;
-  /** Remove control characters and turn all white space into spaces. Default true. */
-  readonly cleanText?: boolean;
+/** How to normalise (by default as {@link normalizerOptions} has it), and the rest of what a `tokenizer.json` can say. */
+export interface BertTokenizerOptions extends Partial<NormalizerOptions> {
   /** Longer words, in code points, are [UNK]. Default 100, as Hugging Face has it; Google's tokenizer has 200. */
   readonly maxInputCharsPerWord?: number;
   /** What marks the pieces that continue a word. Default `##`. */
   readonly continuingSubwordPrefix?: string;
   /** The unknown token. Default `[UNK]`. */
   readonly unkToken?: string;
-  /** Tokens recognised in the text; those that the vocabulary lacks join it. Default: `[PAD] [UNK] [CLS] [SEP] [MASK]`, so far as the vocabulary has them. */
+  /**
+   * Tokens recognised in the text; those that the vocabulary lacks join it. Default: `[PAD] [UNK] [CLS] [SEP] [MASK]`,
+   * so far as the vocabulary has them.
+   */
   readonly addedTokens?: readonly AddedToken[];
 }
 
@@ -58,7 +55,6 @@ export class BertTokenizer {
 
   /** @throws BertramError `bad-input` when the vocabulary lacks [UNK], [CLS] or [SEP] */
   constructor(pieces: Vocabulary, options: BertTokenizerOptions = {}, where = 'vocabulary') {
-    const lowercase = options.lowercase ?? false;
     this.addedTokens = options.addedTokens ?? specialTokensOf(pieces);
     this.vocabulary = pieces.extended(this.addedTokens, where);
     this.unkId = this.vocabulary.require(options.unkToken ?? '[UNK]', where);
@@ -70,12 +66,7 @@ export class BertTokenizer {
       continuingSubwordPrefix: this.#prefix,
       maxInputCharsPerWord: options.maxInputCharsPerWord ?? 100,
     });
-    this.#segments = new SegmentTokenizer(wordPiece, {
-      cleanText: options.cleanText ?? true,
-      handleChineseChars: options.handleChineseChars ?? true,
-      stripAccents: options.stripAccents ?? lowercase,
-      lowercase,
-    });
+    this.#segments = new SegmentTokenizer(wordPiece, normalizerOptions(options));
     const literal = this.addedTokens.filter((token) => !token.normalized);
     const normalized = this.addedTokens.filter((token) => token.normalized);
     this.#literalTokens = new AddedTokenMatcher(literal.map((token) => [token.content, token]));
