@@ -42,7 +42,7 @@ test('stops when there is nothing left to join', () => {
     'a',
     '##a',
     '##aa',
-    'aa',
+    'aaa',
     'aaaa',
   ]);
 });
