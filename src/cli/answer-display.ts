@@ -52,9 +52,12 @@ function surroundings(
   const half = Math.floor(budget / 2);
   const begin = Math.max(sentenceBegin, start - Math.max(half, budget - (sentenceEnd - end)));
   const until = Math.min(sentenceEnd, end + Math.max(half, budget - (start - begin)));
+  // Where a sentence had to be cut, it is cut between words.
+  const before = context.slice(begin, start).replace(begin > sentenceBegin ? /^\S*\s/u : '', '');
+  const after = context.slice(end, until).replace(until < sentenceEnd ? /\s\S*$/u : '', '');
   return {
-    before: `${begin > 0 ? '… ' : ''}${flat(context.slice(begin, start)).trimStart()}`,
-    after: `${flat(context.slice(end, until)).trimEnd()}${until < context.length ? ' …' : ''}`,
+    before: `${begin > 0 ? '… ' : ''}${flat(before).trimStart()}`,
+    after: `${flat(after).trimEnd()}${until < context.length ? ' …' : ''}`,
   };
 }
 
