@@ -33,10 +33,7 @@ export interface QuestionAnsweringModelParts {
   readonly threads?: number;
 }
 
-/**
- * Up to so many numbers, weights are baked into the program, which packs them for its kernels once. A larger model's are
- * fed where they lie: no slower by much, and in memory once instead of thrice.
- */
+/** Layers with more numbers than this are not baked into the program: they would be in memory thrice. */
 const BAKED_LIMIT = 2 ** 26;
 
 type LogitsProgram = Program<'startLogits' | 'endLogits'>;
@@ -68,17 +65,17 @@ export class QuestionAnsweringModel {
     const { weights, threads } = parts;
     checkFit(parts);
     const { parameters, logits } = questionAnsweringGraph(parts.config);
-    let size = 0;
-    for (const values of weights.float32.values()) size += values.length;
-    const isBaked = size <= BAKED_LIMIT;
+    const { baked, fed } = divideWeights(weights.float32);
     const program = await compile(logits, {
       int8Weights: weights.int8,
-      ...(isBaked ? { constants: weights.float32 } : {}),
+      constants: baked,
       ...(threads === undefined ? {} : { threads }),
     });
-    const fed = isBaked ? [] : parameters.filter(({ name }) => weights.float32.has(name));
     const fedWeights: Record<string, HostTensor> = {};
-    for (const { name, shape } of fed) fedWeights[name] = { data: weights.float32.get(name)!, shape };
+    for (const { name, shape } of parameters) {
+      const data = fed.get(name);
+      if (data !== undefined) fedWeights[name] = { data, shape };
+    }
     return new QuestionAnsweringModel(parts, weights.int8.size > 0 ? 'int8' : 'float32', program, fedWeights);
   }
 
@@ -139,6 +136,23 @@ export function questionAnsweringGraph(config: BertConfig) {
 /** Whether int8 pays for a parameter: the matrix of a linear layer, but not of the head, which has two rows. */
 export function isQuantizable({ name, shape }: Pick<Parameter, 'name' | 'shape'>): boolean {
   return shape.length === 2 && !name.startsWith('bert.embeddings.') && !name.startsWith('qa_outputs.');
+}
+
+/**
+ * Which weights are baked into the program, which packs them for its kernels once, and which are fed where they lie:
+ * the embeddings, whose rows are only looked up, and the layers of large models, that gain a twentieth of their speed.
+ */
+function divideWeights(weights: ReadonlyMap<string, Float32Array>) {
+  const isEmbedding = (name: string): boolean => name.startsWith('bert.embeddings.');
+  let size = 0;
+  for (const [name, { length }] of weights) if (!isEmbedding(name)) size += length;
+  const baked = new Map<string, Float32Array>();
+  const fed = new Map<string, Float32Array>();
+  for (const [name, values] of weights) {
+    const target = isEmbedding(name) || size > BAKED_LIMIT ? fed : baked;
+    target.set(name, values);
+  }
+  return { baked, fed };
 }
 
 /** Float weights with every matrix that {@link isQuantizable} turned to int8. */

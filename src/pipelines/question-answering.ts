@@ -10,7 +10,13 @@ import { badInput, BertramError, shown } from '../support/errors.ts';
 import type { Encoding } from '../tokenizers/index.ts';
 import type { ModelLoadOptions } from './model-loading.ts';
 import type { QuestionAnsweringModel } from './question-answering-model.ts';
-import { checkRequest, windowLayout, type CheckedRequest, type QuestionRequest } from './question-request.ts';
+import {
+  checkObject,
+  checkRequest,
+  windowLayout,
+  type CheckedRequest,
+  type QuestionRequest,
+} from './question-request.ts';
 import { candidatesFor, distinctSpans, SpanSearch } from './span-search.ts';
 import { readWindows, type ReadingOptions } from './window-reading.ts';
 
@@ -82,6 +88,7 @@ export class QuestionAnswering {
    * @throws BertramError with a line that names the file, for anything missing or malformed
    */
   static async load(options: ModelLoadOptions = {}): Promise<QuestionAnswering> {
+    checkObject(options, 'load');
     // Not at the top of the file: reading directories needs Node, the rest of this file runs in a browser.
     const { loadQuestionAnsweringModel } = await import('./model-loading.ts');
     return new QuestionAnswering(await loadQuestionAnsweringModel(options));
@@ -152,6 +159,8 @@ export class QuestionAnswering {
   }
 
   #check(requests: readonly QuestionRequest[]): CheckedRequest[] {
+    const isList: boolean = Array.isArray(requests);
+    if (!isList) badInput('requests', 'an array', shown(requests));
     const where = (i: number): string => (requests.length === 1 ? '' : `requests[${i}].`);
     return requests.map((request, i) => checkRequest(request, this.model.config, where(i)));
   }

@@ -39,6 +39,7 @@ export interface CheckedRequest {
 
 /** @throws BertramError `bad-input` naming the field */
 export function checkRequest(request: QuestionRequest, config: BertConfig, where: string): CheckedRequest {
+  checkObject(request, where === '' ? 'request' : where.slice(0, -1));
   const { maxPositionEmbeddings } = config;
   const { topK = 1, maxAnswerLength = 30, noAnswer = false } = request;
   const { maxSeqLength = Math.min(defaultWindowOptions.maxSeqLength, maxPositionEmbeddings) } = request;
@@ -74,6 +75,11 @@ export function windowLayout(
   const room = Math.max(0, maxSeqLength - questionLength - 3);
   const overlap = Math.min(defaultWindowOptions.docStride, Math.floor(room / 2));
   return { maxSeqLength, docStride: docStride ?? overlap, maxQueryLength };
+}
+
+/** For callers without types: refuses a text, or nothing, where fields are wanted. */
+export function checkObject(value: unknown, where: string): void {
+  if (typeof value !== 'object' || value === null) badInput(where, 'an object', shown(value));
 }
 
 function checkContexts({ context, contexts }: QuestionRequest, where: string): readonly string[] {

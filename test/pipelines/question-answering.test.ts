@@ -252,6 +252,21 @@ describe('refusals', () => {
     await expect(qa.answer(request as QuestionRequest)).rejects.toMatchObject({ code: 'bad-input', message });
   });
 
+  it('explains itself to callers without types', async () => {
+    const load = (options: unknown) => QuestionAnswering.load(options as object);
+    await expect(load('some/directory')).rejects.toThrow('load: expected an object, got "some/directory"');
+    const wrong = (value: unknown) => value as QuestionRequest;
+    await expect(qa.answer(wrong('Who?'))).rejects.toThrow('request: expected an object, got "Who?"');
+    await expect(qa.answer(wrong(undefined))).rejects.toThrow('request: expected an object, got undefined');
+    await expect(qa.answerMany([{ question, context }, wrong(null)])).rejects.toThrow(
+      'requests[1]: expected an object, got null',
+    );
+    await expect(qa.answerMany(wrong({}) as unknown as QuestionRequest[])).rejects.toThrow(
+      'requests: expected an array, got {}',
+    );
+    expect(await qa.answerMany([])).toEqual([]);
+  });
+
   it('names the request among many', async () => {
     const requests = [
       { question, context },
