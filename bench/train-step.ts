@@ -9,7 +9,7 @@ import { PeerProcess } from './peer-process.ts';
 
 const SIZE = ['base', '4', '384'] as const;
 const BATCH = 4;
-const ROUNDS = 3;
+const ROUNDS = 2;
 /** Steps of one process that count; one more goes before, in which memory is found. */
 const STEPS = 3;
 

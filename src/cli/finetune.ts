@@ -22,7 +22,7 @@ import {
   type WindowTokenizer,
 } from '../squad/index.ts';
 import { readSquadFile } from '../squad/squad-files.ts';
-import { badInput } from '../support/errors.ts';
+import { badInput, BertramError } from '../support/errors.ts';
 import { Random } from '../support/random.ts';
 import { listCheckpoints, type TrainingOptions } from '../training/index.ts';
 import { writePredictions } from './evaluate.ts';
@@ -33,6 +33,7 @@ import { TrainingReporter } from './training-reporter.ts';
 
 interface FinetuneFlags {
   readonly modelNameOrPath: string;
+  readonly datasetName?: string;
   readonly trainFile?: readonly string[];
   readonly validationFile?: string;
   readonly doTrain?: true;
@@ -53,7 +54,7 @@ interface FinetuneFlags {
   readonly numTrainEpochs: number;
   readonly maxSteps?: number;
   readonly perDeviceTrainBatchSize: number;
-  readonly perDeviceEvalBatchSize: number;
+  readonly perDeviceEvalBatchSize?: number;
   readonly gradientAccumulationSteps: number;
   readonly lrSchedulerType: ScheduleName;
   readonly warmupSteps: number;
@@ -74,6 +75,7 @@ interface FinetuneFlags {
 export function finetuneCommand({ out, err }: Terminal): Command {
   return new Command('finetune')
     .requiredOption('--model-name-or-path <dir>', 'what training starts from')
+    .option('--dataset-name <name>', 'a data set of the Hub; not supported yet: give files')
     .option('--train-file <file...>', 'data to train on: SQuAD JSON or JSON lines, plain or gzipped')
     .option('--validation-file <file>', 'data to evaluate on')
     .option('--do-train', 'train')
@@ -106,7 +108,7 @@ export function finetuneCommand({ out, err }: Terminal): Command {
     .option('--num-train-epochs <x>', 'passes over the data', positive, 3)
     .option('--max-steps <n>', 'end after so many updates, whatever the epochs say', positiveWhole)
     .option('--per-device-train-batch-size <n>', 'windows in a training batch', positiveWhole, 8)
-    .option('--per-device-eval-batch-size <n>', 'windows in an evaluation batch', positiveWhole, 8)
+    .option('--per-device-eval-batch-size <n>', 'windows in an evaluation batch at most', positiveWhole)
     .option('--gradient-accumulation-steps <n>', 'batches that make one update', positiveWhole, 1)
     .addOption(
       new Option('--lr-scheduler-type <name>', 'how the learning rate goes')
@@ -148,8 +150,14 @@ async function finetune(flags: FinetuneFlags, reporter: TrainingReporter, out: O
 
 /** Refuses what cannot work before any work starts. */
 function checkFlags(flags: FinetuneFlags): void {
-  const { doTrain, doEval, trainFile, validationFile } = flags;
-  if (!doTrain && !doEval) badInput('finetune', '--do_train or --do_eval', 'neither');
+  const { doTrain, doEval, datasetName, trainFile, validationFile } = flags;
+  if (!doTrain && !doEval)
+    throw new BertramError('bad-input', 'expected --do_train or --do_eval, got neither');
+  const isMissing = (doTrain && trainFile === undefined) || (doEval && validationFile === undefined);
+  if (datasetName !== undefined && isMissing) {
+    const instead = 'data sets cannot be downloaded yet; give --train_file and --validation_file';
+    throw new BertramError('unsupported', `--dataset_name ${datasetName}: ${instead}`);
+  }
   if (doTrain && trainFile === undefined) badInput('--do_train', 'a --train_file', 'none');
   if (doEval && validationFile === undefined) badInput('--do_eval', 'a --validation_file', 'none');
 }
@@ -267,6 +275,7 @@ async function evaluateModel(flags: FinetuneFlags, modelDirectory: string): Prom
   const evaluation = await evaluate(model, dataset, {
     maxSeqLength,
     docStride,
+    ...given({ batchSize: flags.perDeviceEvalBatchSize }),
     maxAnswerLength: flags.maxAnswerLength,
     nBestSize: flags.nBestSize,
     nullScoreDiffThreshold: flags.nullScoreDiffThreshold,
