@@ -19,7 +19,7 @@ import { median, peerPython, type BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
 const DATASET = fileURLToPath(new URL('../../shared/data/qa/new-wiki-valid.json.gz', import.meta.url));
-const ROUNDS = 3;
+const ROUNDS = 2;
 /** Pieces in a batch of PyTorch's, padding included: the size at which it was fastest. */
 const PEER_BATCH_PIECES = '2048';
 
