@@ -2,17 +2,16 @@
  * Our tokenizer against the Rust library `tokenizers` on one thread: megabytes of UTF-8 a second, one call a paragraph,
  * cased and uncased, ids and offsets on both sides.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { BertramError } from '../src/support/errors.ts';
 import { BertTokenizer } from '../src/tokenizers/index.ts';
 import { median, peerPython } from './bench-result.ts';
 import type { BenchResult } from './bench-result.ts';
+import { PeerProcess } from './peer-process.ts';
 
 const MODES = ['cased', 'uncased'] as const;
 type Mode = (typeof MODES)[number];
@@ -39,30 +38,6 @@ interface Run {
   readonly peerVersion: string;
   /** Of the machine over the last minute, this run included. */
   readonly loadAverage: number;
-}
-
-/** A line-by-line conversation with bench/peers/tokenizer.py. */
-class Peer {
-  readonly #child;
-  readonly #answers: AsyncIterator<string, undefined>;
-
-  constructor(python: string) {
-    const script = fileURLToPath(new URL('peers/tokenizer.py', import.meta.url));
-    this.#child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#answers = createInterface(this.#child.stdout)[Symbol.asyncIterator]();
-  }
-
-  async ask<Answer>(line: string): Promise<Answer> {
-    this.#child.stdin.write(`${line}\n`);
-    const answer = await this.#answers.next();
-    if (answer.done)
-      throw new BertramError('failed', 'bench/peers/tokenizer.py: expected an answer, got its end');
-    return JSON.parse(answer.value) as Answer;
-  }
-
-  close(): void {
-    this.#child.stdin.end();
-  }
 }
 
 function sampleParagraphs(): string[] {
@@ -124,7 +99,7 @@ export async function run(): Promise<BenchResult> {
   const directory = mkdtempSync(join(tmpdir(), 'bertram-bench-'));
   const file = join(directory, 'text.txt');
   writeFileSync(file, text);
-  const peer = new Peer(python);
+  const peer = PeerProcess.python(python, 'peers/tokenizer.py');
   try {
     const { version } = await peer.ask<{ version: string }>(JSON.stringify({ text: file, vocabularies }));
     const runs: Run[] = [];
@@ -151,7 +126,7 @@ export async function run(): Promise<BenchResult> {
       runs,
     };
   } finally {
-    peer.close();
+    await peer.close();
     rmSync(directory, { recursive: true, force: true });
   }
 }

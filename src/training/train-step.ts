@@ -2,8 +2,7 @@
  * One step of training, in two programs: gradients of a batch, and the update of the parameters.
  *
  * They are two because the update writes over the parameters, and inside one program a gradient could still be reading
- * them. The update runs over blocks that fit the processor's cache, which is several times as fast as over whole
- * parameters.
+ * them. The update runs over blocks whose intermediate results stay in the processor's cache.
  */
 import { gradient } from '../autodiff/index.ts';
 import { add, input, type Tensor } from '../graph/index.ts';
@@ -143,12 +142,7 @@ export class TrainStep {
       )) {
         scalars[name] = { data: Float32Array.of(value as number), shape: [] };
       }
-      for (let begin = group.begin; begin < group.end; begin += BLOCK) {
-        const end = Math.min(group.end, begin + BLOCK);
-        const block = (array: Float32Array): HostTensor => ({
-          data: array.subarray(begin, end),
-          shape: [end - begin],
-        });
+      for (const block of blocks(group.begin, group.end)) {
         const parameter = block(this.state.values);
         const first_moment = block(this.state.firstMoments);
         const second_moment = block(this.state.secondMoments);
@@ -171,9 +165,8 @@ export class TrainStep {
   /** Block by block, and the blocks in double precision: exact enough for any size, and the same at any thread count. */
   async #sumOfSquares(values: Float32Array): Promise<number> {
     let total = 0;
-    for (let begin = 0; begin < values.length; begin += BLOCK) {
-      const data = values.subarray(begin, begin + BLOCK);
-      const { square } = await this.#norm.run({ gradient: { data, shape: [data.length] } });
+    for (const block of blocks(0, values.length)) {
+      const { square } = await this.#norm.run({ gradient: block(values) });
       total += Number(square.data[0]);
     }
     return total;
@@ -190,14 +183,18 @@ export class TrainStep {
   async #addLaterBatch(): Promise<void> {
     const total = this.state.gradients;
     const { values } = this.#laterBatch();
-    for (let begin = 0; begin < total.length; begin += BLOCK) {
-      const block = (array: Float32Array): HostTensor => {
-        const data = array.subarray(begin, begin + BLOCK);
-        return { data, shape: [data.length] };
-      };
+    for (const block of blocks(0, total.length)) {
       const sum = block(total);
       await this.#accumulate.run({ a: sum, b: block(values) }, { sum });
     }
+  }
+}
+
+/** For each block of the numbers `begin` to `end` - 1: what cuts that block out of a flat array, without a copy. */
+function* blocks(begin: number, end: number): Generator<(flat: Float32Array) => HostTensor> {
+  for (let from = begin; from < end; from += BLOCK) {
+    const to = Math.min(end, from + BLOCK);
+    yield (flat) => ({ data: flat.subarray(from, to), shape: [to - from] });
   }
 }
 
