@@ -17,3 +17,14 @@ export {
   type SpanLogits,
 } from './model.ts';
 export { bertConfigOf, loadBertParameters, saveBert, type BertLoadOptions } from './pretrained.ts';
+export {
+  bertForMaskedLm,
+  bertForNextSentencePrediction,
+  bertForPreTraining,
+  maskedLmPositions,
+  pretrainingLabels,
+  pretrainingLosses,
+  type PretrainingLabels,
+  type PretrainingLogits,
+  type PretrainingLosses,
+} from './pretraining-heads.ts';

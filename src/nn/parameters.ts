@@ -43,6 +43,19 @@ export class Parameters {
     this.#declared.set(full, { name: full, shape, tensor, initializer });
     return tensor;
   }
+
+  /**
+   * A parameter that another layer declared, such as the word embeddings that an output layer shares.
+   *
+   * @throws BertramError `bad-graph` when none has that name yet
+   */
+  shared(name: string): Tensor {
+    const full = this.#prefix + name;
+    const parameter = this.#declared.get(full);
+    if (parameter === undefined)
+      throw new BertramError('bad-graph', `parameter ${full}: shared before it was declared`);
+    return parameter.tensor;
+  }
 }
 
 /** How many numbers the parameters hold in all. */
