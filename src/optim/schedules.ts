@@ -3,12 +3,14 @@
 /** The factor on the peak learning rate at an update, from 0 for the first one. */
 export type Schedule = (update: number) => number;
 
+/** Those of transformers. */
 export const scheduleNames = ['linear', 'constant', 'constant_with_warmup', 'cosine'] as const;
-export type ScheduleName = (typeof scheduleNames)[number];
+export type ScheduleName = (typeof scheduleNames)[number] | 'pretraining';
 
 /**
  * The schedules of transformers' `get_scheduler`: a linear rise over the warm-up, then a fall to 0 at the last update
- * (`linear`, `cosine`) or none (`constant_with_warmup`); `constant` has neither.
+ * (`linear`, `cosine`) or none (`constant_with_warmup`); `constant` has neither. `pretraining` is the schedule of
+ * google-research/bert, {@link pretrainingSchedule}.
  */
 export function schedule(name: ScheduleName, warmupUpdates: number, totalUpdates: number): Schedule {
   const warm = (update: number, then: Schedule): number =>
@@ -24,6 +26,8 @@ export function schedule(name: ScheduleName, warmupUpdates: number, totalUpdates
     case 'cosine':
       return (update) =>
         warm(update, (at) => 0.5 * (1 + Math.cos((Math.PI * (at - warmupUpdates)) / decayUpdates)));
+    case 'pretraining':
+      return pretrainingSchedule(warmupUpdates, totalUpdates);
   }
 }
 

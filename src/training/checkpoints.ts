@@ -15,20 +15,19 @@ import {
   writeSafetensors,
 } from '../checkpoint/index.ts';
 import { badInput, BertramError, shown } from '../support/errors.ts';
-import type { LogEntry, TrainingProgress } from './trainer.ts';
+import type { TrainingProgress } from './trainer.ts';
+import type { EvaluationEntry, LogEntry } from './training-log.ts';
 import type { TrainingState } from './training-state.ts';
 
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const STATE_FILE = 'trainer_state.json';
 const MOMENTS = { exp_avg: 'firstMoments', exp_avg_sq: 'secondMoments' } as const;
 
-const logEntry = z.object({
-  step: z.int().nonnegative(),
-  epoch: z.number(),
-  loss: z.number(),
-  learning_rate: z.number(),
-  grad_norm: z.number(),
-}) satisfies z.ZodType<LogEntry>;
+/** Of an update or of an evaluation: all of an entry's fields are numbers. */
+const logEntry = z
+  .object({ step: z.int().nonnegative(), epoch: z.number() })
+  .catchall(z.number())
+  .transform((entry) => entry as LogEntry | EvaluationEntry);
 
 const trainerStateFile = z.object({
   global_step: z.int().nonnegative(),

@@ -4,13 +4,13 @@ export { DropoutMasks } from './dropout-masks.ts';
 export { TrainStep, type Objective, type TrainStepOptions } from './train-step.ts';
 export {
   train,
-  type LogEntry,
   type TrainingBatch,
   type TrainingData,
   type TrainingEvent,
   type TrainingHooks,
-  type TrainingOptions,
   type TrainingProgress,
   type TrainingResult,
 } from './trainer.ts';
 export { TrainingState, type DecayGroup } from './training-state.ts';
+export type { EvaluationEntry, EvaluationMetrics, LogEntry, LogHistory } from './training-log.ts';
+export { checkTrainingOptions, type TrainingOptions } from './training-options.ts';

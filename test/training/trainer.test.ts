@@ -7,6 +7,7 @@ import {
   readCheckpoint,
   train,
   writeCheckpoint,
+  type LogEntry,
   type TrainingEvent,
   type TrainingHooks,
   type TrainingOptions,
@@ -145,10 +146,7 @@ describe('the log', () => {
       maxGradNorm: 1e-3,
     });
     expect(progress.logHistory.map(({ step }) => step)).toEqual([5, 10]);
-    const [first, second] = progress.logHistory as [
-      (typeof progress.logHistory)[0],
-      (typeof progress.logHistory)[0],
-    ];
+    const [first, second] = progress.logHistory as [LogEntry, LogEntry];
     const mean = (from: number, to: number): number =>
       losses.slice(from, to).reduce((a, b) => a + b, 0) / (to - from);
     expect(first.loss).toBeCloseTo(mean(0, 5), 12);
@@ -162,7 +160,7 @@ describe('the log', () => {
 
   it('counts the warm-up by its ratio where no number is given', async () => {
     const { progress } = await run({ epochs: 2, loggingSteps: 1, warmupRatio: 0.3 });
-    const rates = progress.logHistory.map(({ learning_rate }) => learning_rate / 0.02);
+    const rates = (progress.logHistory as LogEntry[]).map(({ learning_rate }) => learning_rate / 0.02);
     expect(rates.slice(0, 5)).toEqual(
       [0, 0.25, 0.5, 0.75, 1].map((rate) => expect.closeTo(rate, 12) as number),
     );
