@@ -29,6 +29,7 @@ import {
   scatterAdd,
   slice,
   softmax,
+  softmaxCrossEntropyGradient,
   splitHeads,
   subtract,
   sum,
@@ -126,6 +127,11 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
     // d log softmax(x)_i / d x_j = δ_ij - softmax(x)_j
     return [subtract(g, multiply(softmax(node.inputs[0]!), sum(g, [-1], true)))];
   },
+  softmaxCrossEntropy: ({ inputs: [logits, labels] }, g) => [
+    softmaxCrossEntropyGradient(g, logits!, labels!),
+  ],
+  softmaxCrossEntropyGradient: noRule,
+  argMax: none,
   layerNorm: ({ inputs: [x, weight], outputs: [, average, inverseDeviation] }, g) => {
     // With x̂ = (x - μ)/σ and u = g γ: dx = (u - mean(u) - x̂ mean(u x̂)) / σ.
     const normalized = multiply(subtract(x!, average!), inverseDeviation!);

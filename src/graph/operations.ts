@@ -123,6 +123,15 @@ export const softmax = (x: Tensor): Tensor => apply('softmax', [x], {});
 /** Over the last axis. */
 export const logSoftmax = (x: Tensor): Tensor => apply('logSoftmax', [x], {});
 
+/** -log softmax(logits)[label] for each row of logits [N, C], with integer labels [N] from 0 to C - 1: [N]. */
+export const softmaxCrossEntropy = (logits: Tensor, labels: Tensor): Tensor =>
+  apply('softmaxCrossEntropy', [logits, labels], {});
+/** The gradient of the logits of {@link softmaxCrossEntropy}, with g [N]: [N, C]. */
+export const softmaxCrossEntropyGradient = (g: Tensor, logits: Tensor, labels: Tensor): Tensor =>
+  apply('softmaxCrossEntropyGradient', [g, logits, labels], {});
+/** Where along the last axis the largest number is, the first where several are: int64. */
+export const argMax = (x: Tensor): Tensor => apply('argMax', [x], {});
+
 /** Normalises the last axis to mean 0 and variance 1, then scales by weight and shifts by bias (Ba et al., 2016). */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor {
   return apply('layerNorm', [x, weight, bias], { epsilon });

@@ -55,6 +55,15 @@ export interface OpAttributes {
   softmax: object;
   /** Over the last axis. */
   logSoftmax: object;
+  /**
+   * logits [N, C] and integer labels [N], each from 0 to C - 1, to -log softmax(logits)[label]: [N]. One op, so that
+   * neither it nor its gradient multiplies by a one-hot matrix: C is a vocabulary.
+   */
+  softmaxCrossEntropy: object;
+  /** g [N], logits and labels: g (softmax(logits) - oneHot(labels)), the gradient of the logits. */
+  softmaxCrossEntropyGradient: object;
+  /** The place of the largest number along the last axis, the first where several are: int64. */
+  argMax: object;
   /** Over the last axis: x, weight, bias to y, mean and inverse deviation. */
   layerNorm: { readonly epsilon: number };
 

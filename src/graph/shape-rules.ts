@@ -63,6 +63,13 @@ function alongRows(inputs: readonly ValueType[]): readonly ValueType[] {
   return unary(inputs);
 }
 
+function expectLabelledRows(logits: ValueType, labels: ValueType): void {
+  expectFloat32(logits);
+  expect(logits.shape.length === 2, 'expected logits of rank 2');
+  expect(isIds(labels), 'expected integer labels');
+  expect(sameShape(labels.shape, logits.shape.slice(0, 1)), 'expected one label for each row of logits');
+}
+
 const arithmetic = (inputs: readonly ValueType[]): readonly ValueType[] => binary(inputs);
 const comparison = (inputs: readonly ValueType[]): readonly ValueType[] => binary(inputs, 'float32');
 
@@ -227,6 +234,24 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
   },
   softmax: alongRows,
   logSoftmax: alongRows,
+  softmaxCrossEntropy: (inputs) => {
+    arity(inputs, 2);
+    const [logits, labels] = inputs as [ValueType, ValueType];
+    expectLabelledRows(logits, labels);
+    return [{ dtype: 'float32', shape: labels.shape }];
+  },
+  softmaxCrossEntropyGradient: (inputs) => {
+    arity(inputs, 3);
+    const [g, logits, labels] = inputs as [ValueType, ValueType, ValueType];
+    expectLabelledRows(logits, labels);
+    expectFloat32(g);
+    expect(sameShape(g.shape, labels.shape), 'expected one g for each label');
+    return [{ dtype: 'float32', shape: logits.shape }];
+  },
+  argMax: (inputs) => {
+    const [{ shape }] = alongRows(inputs) as [ValueType];
+    return [{ dtype: 'int64', shape: shape.slice(0, -1) }];
+  },
   layerNorm: (inputs) => {
     arity(inputs, 3);
     const [x, weight, bias] = inputs as [ValueType, ValueType, ValueType];

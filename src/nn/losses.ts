@@ -1,5 +1,15 @@
 /** Losses: scalars to be made small. */
-import { add, divide, logSoftmax, multiply, negate, oneHot, sum, type Tensor } from '../graph/index.ts';
+import {
+  add,
+  divide,
+  logSoftmax,
+  multiply,
+  negate,
+  oneHot,
+  softmaxCrossEntropy,
+  sum,
+  type Tensor,
+} from '../graph/index.ts';
 
 /**
  * The mean of -log softmax(logits)[label] over the rows whose label is a class; rows whose label lies outside 0 to
@@ -24,7 +34,6 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
  * @returns float32 []
  */
 export function weightedCrossEntropy(logits: Tensor, labels: Tensor, weights: Tensor): Tensor {
-  const chosen = oneHot(labels, logits.shape.at(-1)!); // [N, C]
-  const perRow = negate(sum(multiply(logSoftmax(logits), chosen), [-1])); // [N]
+  const perRow = softmaxCrossEntropy(logits, labels); // [N]
   return divide(sum(multiply(perRow, weights)), add(sum(weights), 1e-5));
 }

@@ -106,6 +106,32 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
   ],
   softmax: overLastAxis('Softmax'),
   logSoftmax: overLastAxis('LogSoftmax'),
+  softmaxCrossEntropy: (_, [logits, labels], { emit }) => {
+    const last = emit.integers([-1]);
+    const logProbabilities = emit.node('LogSoftmax', [logits!], { attributes: { axis: -1 } });
+    const ofLabels = emit.node(
+      'GatherElements',
+      [logProbabilities, emit.node('Unsqueeze', [labels!, last])],
+      {
+        attributes: { axis: -1 },
+      },
+    );
+    return [emit.node('Neg', [emit.node('Squeeze', [ofLabels, last])])];
+  },
+  softmaxCrossEntropyGradient: (_, [g, logits, labels], { emit }) => {
+    // Over a vocabulary each pass counts: the softmax, its product with g, and one number a row in place.
+    const last = emit.integers([-1]);
+    const column = emit.node('Unsqueeze', [g!, last]);
+    const probabilities = emit.node('Softmax', [logits!], { attributes: { axis: -1 } });
+    const scaled = emit.node('Mul', [probabilities, column]);
+    const places = emit.node('Unsqueeze', [labels!, last]);
+    return [
+      emit.node('ScatterElements', [scaled, places, emit.node('Neg', [column])], {
+        attributes: { axis: -1, reduction: 'add' },
+      }),
+    ];
+  },
+  argMax: (_, inputs, { emit }) => [emit.node('ArgMax', inputs, { attributes: { axis: -1, keepdims: 0 } })],
   layerNorm: ({ attributes: { epsilon } }, inputs, { emit }) =>
     emit.nodeWithOutputs('LayerNormalization', inputs, {
       attributes: { axis: -1, epsilon: { float: epsilon } },

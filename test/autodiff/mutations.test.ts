@@ -127,6 +127,12 @@ const MUTANTS: readonly (readonly [string, OpName, GradientRule, OperationCase])
   ],
   ['no mean over the row', 'layerNorm', withoutCentring, first('layerNorm')],
   ['no sum over the row', 'softmax', (node, g) => [graph.multiply(g, node.outputs[0]!)], first('softmax')],
+  [
+    'the labels forgotten',
+    'softmaxCrossEntropy',
+    ({ inputs: [logits] }, g) => [graph.multiply(graph.softmax(logits!), graph.reshape(g, [13, 1]))],
+    first('softmaxCrossEntropy'),
+  ],
   ['no sum over the row', 'logSoftmax', (_, g) => [g], first('logSoftmax')],
   [
     'a sign',

@@ -232,6 +232,23 @@ const REFUSALS: { readonly [Name in OpName]: readonly Refusal[] } = {
     ['softmax: expected float32, got int32[7]', () => graph.softmax(typed('int32', 7))],
   ],
   logSoftmax: [['logSoftmax: expected rank 1 or more, got float32[]', () => graph.logSoftmax(float())]],
+  softmaxCrossEntropy: [
+    [
+      'softmaxCrossEntropy: expected one label for each row of logits, got float32[P, 99] and int32[B]',
+      () => graph.softmaxCrossEntropy(float('P', 99), typed('int32', 'B')),
+    ],
+    [
+      'softmaxCrossEntropy: expected integer labels, got float32[P, 99] and float32[P]',
+      () => graph.softmaxCrossEntropy(float('P', 99), float('P')),
+    ],
+  ],
+  softmaxCrossEntropyGradient: [
+    [
+      'softmaxCrossEntropyGradient: expected one g for each label, got float32[] and float32[P, 99] and int32[P]',
+      () => graph.softmaxCrossEntropyGradient(float(), float('P', 99), typed('int32', 'P')),
+    ],
+  ],
+  argMax: [['argMax: expected rank 1 or more, got float32[]', () => graph.argMax(float())]],
   layerNorm: [
     [
       "layerNorm: expected a weight of x's last axis, got float32[B, 32] and float32[7] and float32[32]",

@@ -141,6 +141,23 @@ const evaluations: { readonly [Name in OpName]: Evaluation<Name> } = {
     }
     return [y];
   },
+  softmaxCrossEntropy: ([logits, labels]) => {
+    const losses = rowsOf(logits!).map((row, i) => logSumExp(row) - row[labels!.data[i]!]!);
+    return [{ shape: labels!.shape, data: Float64Array.from(losses) }];
+  },
+  softmaxCrossEntropyGradient: ([g, logits, labels]) => {
+    const y = map(logits!, (value) => value);
+    rowsOf(y).forEach((row, i) => {
+      softmaxInPlace(row);
+      row[labels!.data[i]!]! -= 1;
+      row.forEach((value, j) => (row[j] = value * g!.data[i]!));
+    });
+    return [y];
+  },
+  argMax: ([x]) => {
+    const places = rowsOf(x!).map((row) => row.indexOf(Math.max(...row)));
+    return [{ shape: x!.shape.slice(0, -1), data: Float64Array.from(places) }];
+  },
   layerNorm: ([x, weight, bias], { attributes: { epsilon } }) => {
     const y = zeros(x!.shape);
     const means = zeros([...x!.shape.slice(0, -1), 1]);

@@ -247,6 +247,20 @@ const oneHotCase = (ids: InputSpec, depth: number): OperationCase => ({
   build: ({ ids }) => graph.oneHot(ids!, depth),
 });
 
+const labelledCase = (
+  shape: Shape,
+  labels: InputSpec,
+  build: (logits: Tensor, labels: Tensor) => Tensor,
+): OperationCase => ({
+  name: `logits [${shape.join(', ')}], labels ${labels.dtype}[${labels.shape.join(', ')}]`,
+  inputs: { logits: normal(shape, 3), labels },
+  build: ({ logits, labels }) => build(logits!, labels!),
+});
+
+/** The gradient of rows that count differently. */
+const withRowGradients = (logits: Tensor, labels: Tensor): Tensor =>
+  graph.softmaxCrossEntropyGradient(graph.sum(logits, [-1]), logits, labels);
+
 export const operationCases: { readonly [Name in OpName]: OperationRow } = {
   input: { gradient: 'flows', cases: [one('itself', normal([13, 7]), (x) => x)] },
   constant: {
@@ -419,6 +433,33 @@ export const operationCases: { readonly [Name in OpName]: OperationRow } = {
       one('[13, 99]', normal([13, 99], 3), graph.logSoftmax),
       one('[B, S]', normal(['B', 'S'], 3), graph.logSoftmax),
       one('[99]', normal([99], 3), graph.logSoftmax),
+    ],
+  },
+  softmaxCrossEntropy: {
+    gradient: 'flows',
+    cases: [
+      labelledCase([13, 99], integers([13], 0, 99), graph.softmaxCrossEntropy),
+      labelledCase(['B', 7], integers(['B'], 0, 7, 'int64'), graph.softmaxCrossEntropy),
+      labelledCase(['B', 2], integers(['B'], 0, 2), (logits, labels) =>
+        // Far from each other, where a probability by itself would vanish.
+        graph.softmaxCrossEntropy(graph.multiply(logits, 60), labels),
+      ),
+    ],
+  },
+  softmaxCrossEntropyGradient: {
+    gradient: 'refused',
+    cases: [
+      labelledCase([13, 99], integers([13], 0, 99), withRowGradients),
+      labelledCase(['B', 7], integers(['B'], 0, 7, 'int64'), withRowGradients),
+    ],
+  },
+  argMax: {
+    gradient: 'none',
+    cases: [
+      one('[13, 99]', normal([13, 99]), graph.argMax),
+      one('[B, S, 7]', normal(['B', 'S', 7]), graph.argMax),
+      one('[99]', normal([99]), graph.argMax),
+      one('the first of equals', normal([13, 99]), (x) => graph.argMax(graph.greater(x, 0))),
     ],
   },
   layerNorm: {
