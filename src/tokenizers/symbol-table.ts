@@ -25,8 +25,11 @@ import { SPACE_SYMBOL, isolated } from './word-piece.ts';
 /** In the table: the white-space delimited run around this unit must go through the general path. */
 export const IRREGULAR = -0x80000000;
 
+/** Numbers code points. */
+export type Symbols = Pick<Alphabet, 'symbolOf'>;
+
 /** The symbol of each UTF-16 unit, or {@link IRREGULAR}. */
-export function buildSymbolTable(alphabet: Alphabet, options: NormalizerOptions): Int32Array {
+export function buildSymbolTable(alphabet: Symbols, options: NormalizerOptions): Int32Array {
   return Int32Array.from({ length: 0x10000 }, (_, unit) => {
     const codePoint = regularForm(unit, options);
     if (codePoint === undefined) return IRREGULAR;
@@ -55,7 +58,7 @@ function regularForm(unit: number, options: NormalizerOptions): number | undefin
 }
 
 /** The symbol of a normalised code point: a space, a word of its own, or a character in a word. */
-export function symbolOf(codePoint: number, alphabet: Alphabet): number {
+export function symbolOf(codePoint: number, alphabet: Symbols): number {
   const traits = traitsOf[codePoint]!;
   if ((traits & TRAIT_WHITESPACE) !== 0) return SPACE_SYMBOL;
   const symbol = alphabet.symbolOf(codePoint);

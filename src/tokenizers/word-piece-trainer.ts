@@ -13,9 +13,7 @@
  */
 import { badInput } from '../support/errors.ts';
 import { SPECIAL_TOKENS } from './added-tokens.ts';
-import { BasicTokenizer } from './basic-tokenizer.ts';
-import type { NormalizerOptions } from './normalizer.ts';
-import { PairHeap, pairKey, pairOf } from './pair-heap.ts';
+import { PairCounts, type SpelledWords } from './pair-counts.ts';
 import { Vocabulary } from './vocabulary.ts';
 
 export interface TrainerOptions {
@@ -27,34 +25,32 @@ export interface TrainerOptions {
   readonly limitAlphabet?: number;
   /** Tokens that come first. Default `[PAD] [UNK] [CLS] [SEP] [MASK]`. */
   readonly specialTokens?: readonly string[];
+  readonly onEvent?: (event: TrainerEvent) => void;
 }
+
+export type TrainerEvent =
+  /** There are more characters than `limitAlphabet`: the rarer ones are left out. */
+  | {
+      readonly type: 'alphabet-limited';
+      readonly kept: number;
+      /** How many characters are left out, and how often those were met. */
+      readonly characters: number;
+      readonly occurrences: number;
+    }
+  /** After each new piece. */
+  | { readonly type: 'progress'; readonly tokens: number; readonly vocabSize: number }
+  /** Nothing more to learn: no pair of neighbours is as frequent as `minFrequency`. */
+  | { readonly type: 'exhausted'; readonly tokens: number; readonly vocabSize: number };
 
 const PREFIX = '##';
 
-/** Counts the words of a corpus, given in stretches that end at white space. */
-export class WordCounter {
-  readonly #tokenizer: BasicTokenizer;
-  /** Normalisation never looks across white space, so each distinct run is normalised once, when all are counted. */
-  readonly #runs = new Map<string, number>();
-
-  constructor(options: Partial<NormalizerOptions> = {}) {
-    this.#tokenizer = new BasicTokenizer(options);
-  }
-
-  add(text: string): void {
-    for (const run of text.split(/[ \t\n\r]+/)) {
-      if (run !== '') this.#runs.set(run, (this.#runs.get(run) ?? 0) + 1);
-    }
-  }
-
-  /** How often each normalised word was met. */
-  counts(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const [run, count] of this.#runs) {
-      for (const { text } of this.#tokenizer.words(run)) counts.set(text, (counts.get(text) ?? 0) + count);
-    }
-    return counts;
-  }
+/**
+ * `[PAD]`, then `[unused1]`, `[unused2]`..., then the other special tokens: with 99 of them the ids are those of BERT's
+ * cased vocabulary, [UNK] 100 and [MASK] 103. A user may give unused tokens a meaning without training another vocabulary.
+ */
+export function bertSpecialTokens(unused = 0): readonly string[] {
+  const [pad, ...others] = SPECIAL_TOKENS as [string, ...string[]];
+  return [pad, ...Array.from({ length: unused }, (_, i) => `[unused${i + 1}]`), ...others];
 }
 
 /**
@@ -72,126 +68,94 @@ export function trainWordPiece(counts: ReadonlyMap<string, number>, options: Tra
     return pieces.push(piece) - 1;
   };
   specialTokens.forEach(add);
-  const words = spelled(counts, limitAlphabet, add);
+  const { alphabet, lost } = alphabetOf(counts, limitAlphabet);
+  const words = spelled(counts, alphabet, add);
   if (pieces.length > vocabSize) {
-    badInput('vocabSize', `at least ${pieces.length}, for special tokens and characters`, String(vocabSize));
+    badInput('vocab_size', `at least ${pieces.length}, for special tokens and characters`, String(vocabSize));
   }
+  if (lost.characters > 0) options.onEvent?.({ type: 'alphabet-limited', kept: alphabet.length, ...lost });
 
   const pairs = new PairCounts(words);
   while (pieces.length < vocabSize) {
     const pair = pairs.mostFrequent();
-    if (pair === undefined || pair.count < minFrequency) break;
+    if (pair === undefined || pair.count < minFrequency) {
+      options.onEvent?.({ type: 'exhausted', tokens: pieces.length, vocabSize });
+      break;
+    }
     const { left, right } = pair;
     pairs.join(left, right, add(pieces[left]! + pieces[right]!.slice(PREFIX.length)));
+    options.onEvent?.({ type: 'progress', tokens: pieces.length, vocabSize });
   }
   return new Vocabulary(idOf);
 }
 
-interface SpelledWord {
-  /** Piece ids. */
-  symbols: number[];
-  readonly count: number;
+/** The most frequent characters, as code points in ascending order; and what is lost with the others. */
+function alphabetOf(counts: ReadonlyMap<string, number>, limit: number) {
+  const frequency = new Map<number, number>();
+  for (const [word, count] of counts) {
+    for (const character of word) {
+      const codePoint = character.codePointAt(0)!;
+      frequency.set(codePoint, (frequency.get(codePoint) ?? 0) + count);
+    }
+  }
+  const kept = [...frequency].sort(([a, m], [b, n]) => n - m || a - b);
+  const rarer = kept.splice(limit);
+  return {
+    alphabet: kept.map(([codePoint]) => codePoint).sort((a, b) => a - b),
+    lost: { characters: rarer.length, occurrences: rarer.reduce((sum, [, count]) => sum + count, 0) },
+  };
 }
 
-/** Words as characters, numbered in order: the kept characters, then those that stand inside words. */
+/**
+ * Words as their characters, so far as those are in the alphabet. First all of the alphabet becomes pieces, in its
+ * order, then `##` and each character that stands inside a word. Words of a single character have no pairs and go.
+ */
 function spelled(
   counts: ReadonlyMap<string, number>,
-  limitAlphabet: number,
+  alphabet: readonly number[],
   add: (piece: string) => number,
-): SpelledWord[] {
-  const frequency = new Map<string, number>();
-  const inside = new Set<string>();
-  const split = Array.from(counts, ([word, count]) => ({ characters: Array.from(word), count }));
-  for (const { characters, count } of split) {
-    characters.forEach((character) => frequency.set(character, (frequency.get(character) ?? 0) + count));
-  }
-  const byCodePoint = (a: string, b: string) => a.codePointAt(0)! - b.codePointAt(0)!;
-  const alphabet = [...frequency.keys()]
-    .sort((a, b) => frequency.get(b)! - frequency.get(a)! || byCodePoint(a, b))
-    .slice(0, limitAlphabet)
-    .sort(byCodePoint);
+): SpelledWords {
   const kept = new Set(alphabet);
-  for (const word of split) {
-    word.characters = word.characters.filter((character) => kept.has(character));
-    word.characters.slice(1).forEach((character) => inside.add(character));
+  const inside = new Set<number>();
+  let size = 0;
+  let words = 0;
+  for (const word of counts.keys()) {
+    const characters = codePointsOf(word, kept);
+    characters.slice(1).forEach((codePoint) => inside.add(codePoint));
+    if (characters.length < 2) continue;
+    size += characters.length;
+    words++;
   }
-  alphabet.forEach(add);
-  alphabet.filter((character) => inside.has(character)).forEach((character) => add(PREFIX + character));
-  return split.map(({ characters, count }) => ({
-    symbols: characters.map((character, i) => add(i === 0 ? character : PREFIX + character)),
-    count,
-  }));
+  const idsOf = (prefix: string, codePoints: readonly number[]): Map<number, number> =>
+    new Map(codePoints.map((codePoint) => [codePoint, add(prefix + String.fromCodePoint(codePoint))]));
+  const initial = idsOf('', alphabet);
+  const continuing = idsOf(
+    PREFIX,
+    alphabet.filter((codePoint) => inside.has(codePoint)),
+  );
+
+  const symbols = new Int32Array(size);
+  const begins = new Int32Array(words + 1);
+  const wordCounts = new Float64Array(words);
+  let at = 0;
+  let number = 0;
+  for (const [word, count] of counts) {
+    const characters = codePointsOf(word, kept);
+    if (characters.length < 2) continue;
+    characters.forEach((codePoint, i) => {
+      symbols[at++] = (i === 0 ? initial : continuing).get(codePoint)!;
+    });
+    wordCounts[number++] = count;
+    begins[number] = at;
+  }
+  return { symbols, begins, counts: wordCounts };
 }
 
-/** How often which two pieces are neighbours, kept up to date while pairs are joined. */
-class PairCounts {
-  readonly #words: readonly SpelledWord[];
-  readonly #counts = new Map<number, number>();
-  /** Words that hold a pair, or once did. */
-  readonly #wordsWith = new Map<number, Set<number>>();
-  readonly #heap = new PairHeap();
-
-  constructor(words: readonly SpelledWord[]) {
-    this.#words = words;
-    words.forEach(({ symbols, count }, word) => {
-      for (let i = 1; i < symbols.length; i++) this.#change(symbols[i - 1]!, symbols[i]!, count, word);
-    });
-    for (const [key, count] of this.#counts) this.#heap.push(key, count);
+function codePointsOf(word: string, kept: ReadonlySet<number>): number[] {
+  const codePoints: number[] = [];
+  for (const character of word) {
+    const codePoint = character.codePointAt(0)!;
+    if (kept.has(codePoint)) codePoints.push(codePoint);
   }
-
-  /** The most frequent pair; of several the one of the lowest ids. */
-  mostFrequent(): { left: number; right: number; count: number } | undefined {
-    for (let top = this.#heap.pop(); top !== undefined; top = this.#heap.pop()) {
-      const count = this.#counts.get(top.key) ?? 0;
-      if (count === top.count) return { ...pairOf(top.key), count };
-      if (count > 0) this.#heap.push(top.key, count); // it has become rarer since
-    }
-    return undefined;
-  }
-
-  /** Replaces a pair by one piece in every word. */
-  join(left: number, right: number, joined: number): void {
-    const key = pairKey(left, right);
-    const risen = new Set<number>();
-    for (const word of this.#wordsWith.get(key) ?? []) {
-      const { symbols, count } = this.#words[word]!;
-      const result: number[] = [];
-      for (let i = 0; i < symbols.length; i++) {
-        if (symbols[i] !== left || symbols[i + 1] !== right) {
-          result.push(symbols[i]!);
-          continue;
-        }
-        const before = result.at(-1);
-        if (before !== undefined) {
-          this.#change(before, left, -count, word);
-          risen.add(this.#change(before, joined, count, word));
-        }
-        const behind = symbols[i + 2];
-        if (behind !== undefined) {
-          this.#change(right, behind, -count, word);
-          risen.add(this.#change(joined, behind, count, word));
-        }
-        result.push(joined);
-        i++;
-      }
-      this.#words[word]!.symbols = result;
-    }
-    this.#counts.delete(key);
-    this.#wordsWith.delete(key);
-    for (const pair of risen) {
-      const count = this.#counts.get(pair) ?? 0;
-      if (count > 0) this.#heap.push(pair, count);
-    }
-  }
-
-  #change(left: number, right: number, by: number, word: number): number {
-    const key = pairKey(left, right);
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + by);
-    if (by > 0) {
-      const words = this.#wordsWith.get(key);
-      if (words === undefined) this.#wordsWith.set(key, new Set([word]));
-      else words.add(word);
-    }
-    return key;
-  }
+  return codePoints;
 }

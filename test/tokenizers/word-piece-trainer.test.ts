@@ -65,6 +65,6 @@ test('a learnt vocabulary cuts the words it was learnt from', () => {
 
 test('a vocabulary too small for its characters is refused', () => {
   expect(() => trainWordPiece(new Map([['abc', 3]]), { vocabSize: 9 })).toThrow(
-    'vocabSize: expected at least 10, for special tokens and characters, got 9',
+    'vocab_size: expected at least 10, for special tokens and characters, got 9',
   );
 });
