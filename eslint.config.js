@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'out/', 'models/', 'src/onnx/generated/'] },
+  { ignores: ['dist/', 'coverage/', 'out/', 'models/', 'src/*/generated/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

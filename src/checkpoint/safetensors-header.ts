@@ -6,6 +6,7 @@
  * than that text, test/checkpoint/malformed-files.test.ts lists the difference.
  */
 import { badInput, shown } from '../support/errors.ts';
+import { mistakenFor } from './file-signatures.ts';
 import { JsonScanner } from './json-scanner.ts';
 import { byteLengthOf, isDtype } from './safetensors-dtype.ts';
 import type { Dtype } from './safetensors-dtype.ts';
@@ -16,15 +17,6 @@ export const LENGTH_BYTES = 8;
 export const MAX_HEADER_BYTES = 100_000_000;
 
 export const METADATA_KEY = '__metadata__';
-
-/** Files often found in the place of a safetensors file, by how they begin: told apart once the length makes no sense. */
-const MISTAKEN_FILES: readonly (readonly [signature: string, what: string])[] = [
-  ['version ', 'a Git LFS pointer (git lfs pull fetches the file itself)'],
-  ['PK\x03\x04', 'a zip archive, as torch.save writes'],
-  ['\x80\x02', 'a pickle, as torch.save once wrote'],
-  ['\x89HDF', 'an HDF5 file, as Keras writes'],
-  ['<!DOCTYP', 'an HTML page'],
-];
 
 /** What the header says of one tensor. */
 export interface TensorInfo {
@@ -151,11 +143,6 @@ function decodeUtf8(bytes: Uint8Array, where: string): string {
   } catch {
     badInput(where, 'valid UTF-8', 'other bytes');
   }
-}
-
-function mistakenFor(start: Uint8Array): string | undefined {
-  const text = String.fromCharCode(...start);
-  return MISTAKEN_FILES.find(([signature]) => text.startsWith(signature))?.[1];
 }
 
 function hexadecimal(byte: number): string {

@@ -5,14 +5,8 @@
  * its file: `{"metadata":{"total_size":24},"weight_map":{"a":"model-00001-of-00002.safetensors"}}`. Reference:
  * `split_torch_state_dict_into_shards` of huggingface_hub, which writes it.
  */
-import { open, stat } from 'node:fs/promises';
-import { fileError } from './file-error.ts';
-import { badInput } from '../support/errors.ts';
+import { openFileBytes } from './file-bytes.ts';
 import { SafetensorsFile } from './safetensors-source.ts';
-import type { ByteSource } from './safetensors-source.ts';
-
-/** The most one read call may ask for: Linux stops at 2^31 - 4096 bytes. */
-const MAX_READ_BYTES = 1 << 30;
 
 /**
  * Opens a safetensors file and checks its header against the file's size. The caller closes it.
@@ -20,39 +14,11 @@ const MAX_READ_BYTES = 1 << 30;
  * @throws BertramError `not-found` if there is none, `bad-input` if it is malformed, each naming the file
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const source = await openByteSource(path);
+  const source = await openFileBytes(path);
   try {
     return await SafetensorsFile.open(source);
   } catch (error) {
     await source.close();
     throw error;
-  }
-}
-
-async function openByteSource(path: string): Promise<ByteSource> {
-  try {
-    // Asked before opening, since opening a named pipe would wait for its writer.
-    if (!(await stat(path)).isFile()) badInput(path, 'a file', 'something else');
-    const file = await open(path, 'r');
-    const { size } = await file.stat();
-    return {
-      path,
-      size,
-      close: () => file.close(),
-      read: async (into, position) => {
-        for (let done = 0; done < into.length;) {
-          const length = Math.min(into.length - done, MAX_READ_BYTES);
-          const { bytesRead } = await file
-            .read(into, done, length, position + done)
-            .catch((error: unknown) => {
-              throw fileError(path, 'cannot be read', error);
-            });
-          if (bytesRead === 0) badInput(path, `${size} bytes, as when it was opened`, `${position + done}`);
-          done += bytesRead;
-        }
-      },
-    };
-  } catch (error) {
-    throw fileError(path, 'cannot be read', error);
   }
 }

@@ -24,7 +24,7 @@ export interface ByteSource {
 const CHUNK_ELEMENTS = 1 << 16;
 
 /** How element types other than F32 become 32-bit floats. */
-const WIDENINGS: Readonly<Partial<Record<Dtype, (source: TensorData, into: Float32Array) => void>>> = {
+export const WIDENINGS: Readonly<Partial<Record<Dtype, (source: TensorData, into: Float32Array) => void>>> = {
   F16: (source, into) => void float16ToFloat32(source as Uint16Array, into),
   BF16: (source, into) => void bfloat16ToFloat32(source as Uint16Array, into),
   F64: (source, into) => into.set(source as Float64Array),
@@ -35,6 +35,7 @@ export class SafetensorsFile implements WeightSource {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly metadata: ReadonlyMap<string, string>;
   readonly unlisted: readonly string[] = [];
+  readonly leftOut: ReadonlyMap<string, string> = new Map();
   readonly #source: ByteSource;
   readonly #header: SafetensorsHeader;
   readonly #dataStart: number;

@@ -10,6 +10,9 @@ import { JsonScanner } from './json-scanner.ts';
 
 export const SINGLE_FILE = 'model.safetensors';
 export const INDEX_FILE = 'model.safetensors.index.json';
+/** The same two of PyTorch's format, by which transformers saved until 2023. */
+export const PYTORCH_FILE = 'pytorch_model.bin';
+export const PYTORCH_INDEX_FILE = 'pytorch_model.bin.index.json';
 
 /** The name of one shard; `ordinal` counts from 1. */
 export function shardFile(ordinal: number, shards: number): string {

@@ -1,35 +1,43 @@
 /** A sharded model's weights as one source: every tensor read from the file that the index names. */
 import { join, dirname } from 'node:path';
 import { BertramError, badInput, shown } from '../support/errors.ts';
+import { openPyTorch } from './pytorch-reader.ts';
 import { openSafetensors } from './safetensors-reader.ts';
-import type { SafetensorsFile } from './safetensors-source.ts';
 import type { TensorData } from './safetensors-dtype.ts';
 import { parseShardIndex } from './shard-index.ts';
 import { readTextFile } from './text-file.ts';
 import type { TensorEntry, WeightSource } from './weight-source.ts';
 
-/**
- * Opens every shard of an index, and checks that each exists, is well formed, and holds the tensors it is said to hold.
- *
- * @param path of the `model.safetensors.index.json`; the shards lie beside it
- */
-export async function openShardedSafetensors(path: string): Promise<WeightSource> {
+/** @param path of the `model.safetensors.index.json`; the shards lie beside it */
+export function openShardedSafetensors(path: string): Promise<WeightSource> {
+  return openSharded(path, openSafetensors);
+}
+
+/** @param path of the `pytorch_model.bin.index.json`; the shards lie beside it */
+export function openShardedPyTorch(path: string): Promise<WeightSource> {
+  return openSharded(path, openPyTorch);
+}
+
+type OpenShard = (path: string) => Promise<WeightSource>;
+
+/** Opens every shard of an index, and checks that each exists, is well formed, and holds the tensors it is said to hold. */
+async function openSharded(path: string, open: OpenShard): Promise<WeightSource> {
   const weightMap = parseShardIndex(await readTextFile(path), path);
-  const shards = new Map<string, SafetensorsFile>();
+  const shards = new Map<string, WeightSource>();
   try {
     for (const file of new Set(weightMap.values())) {
-      shards.set(file, await openShard(path, file));
+      shards.set(file, await openShard(path, file, open));
     }
-    return new ShardedSafetensors(path, weightMap, shards);
+    return new ShardedWeights(path, weightMap, shards);
   } catch (error) {
     await Promise.all(Array.from(shards.values(), (shard) => shard.close()));
     throw error;
   }
 }
 
-async function openShard(index: string, file: string): Promise<SafetensorsFile> {
+async function openShard(index: string, file: string, open: OpenShard): Promise<WeightSource> {
   try {
-    return await openSafetensors(join(dirname(index), file));
+    return await open(join(dirname(index), file));
   } catch (error) {
     if (!(error instanceof BertramError) || error.code !== 'not-found') throw error;
     throw new BertramError(
@@ -42,22 +50,23 @@ async function openShard(index: string, file: string): Promise<SafetensorsFile> 
   }
 }
 
-class ShardedSafetensors implements WeightSource {
+class ShardedWeights implements WeightSource {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly metadata: ReadonlyMap<string, string>;
   readonly unlisted: readonly string[];
-  readonly #shards: ReadonlyMap<string, SafetensorsFile>;
-  readonly #holders: ReadonlyMap<string, SafetensorsFile>;
+  readonly leftOut: ReadonlyMap<string, string>;
+  readonly #shards: ReadonlyMap<string, WeightSource>;
+  readonly #holders: ReadonlyMap<string, WeightSource>;
 
   constructor(
     path: string,
     weightMap: ReadonlyMap<string, string>,
-    shards: ReadonlyMap<string, SafetensorsFile>,
+    shards: ReadonlyMap<string, WeightSource>,
   ) {
     this.path = path;
     this.#shards = shards;
-    const holders = new Map<string, SafetensorsFile>();
+    const holders = new Map<string, WeightSource>();
     for (const [name, file] of weightMap) {
       const shard = shards.get(file);
       if (shard?.tensors.has(name) !== true) {
@@ -77,6 +86,7 @@ class ShardedSafetensors implements WeightSource {
     }
     this.tensors = tensors;
     this.unlisted = unlisted;
+    this.leftOut = new Map(Array.from(shards.values(), (shard) => [...shard.leftOut]).flat());
     this.metadata = commonEntries(Array.from(shards.values(), (shard) => shard.metadata));
   }
 
@@ -92,7 +102,7 @@ class ShardedSafetensors implements WeightSource {
     await Promise.all(Array.from(this.#shards.values(), (shard) => shard.close()));
   }
 
-  #holder(name: string): SafetensorsFile {
+  #holder(name: string): WeightSource {
     const holder = this.#holders.get(name);
     if (holder === undefined) {
       throw new BertramError(

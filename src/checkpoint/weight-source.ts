@@ -1,5 +1,5 @@
 /**
- * Where weights come from: one interface over a single file, a set of shards, or bytes in memory.
+ * Where weights come from: one interface over files of every format, single or in shards, and bytes in memory.
  */
 import type { Dtype, TensorData } from './safetensors-dtype.ts';
 
@@ -19,6 +19,8 @@ export interface WeightSource {
   readonly metadata: ReadonlyMap<string, string>;
   /** Tensors found in shards but not listed in their index. Empty for a single file. */
   readonly unlisted: readonly string[];
+  /** What a file holds beside the parameters of a model, such as an optimizer's moments: names with the reason. */
+  readonly leftOut: ReadonlyMap<string, string>;
   /** The raw elements, in the array of their type: 16-bit floats as `Uint16Array` of bit patterns. */
   read(name: string): Promise<TensorData>;
   /**
