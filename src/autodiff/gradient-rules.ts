@@ -16,6 +16,7 @@ import {
   greater,
   linear,
   linearInputGradient,
+  linearWeightGradient,
   matmul,
   mean,
   mergeHeads,
@@ -94,13 +95,14 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
   },
   linear: ({ inputs: [x, weight, bias] }, g) => [
     linearInputGradient(g, weight!),
-    matmul(asRows(g), asRows(x!), { transposeA: true }),
+    linearWeightGradient(g, x!),
     ...(bias === undefined ? [] : [sum(asRows(g), [0])]),
   ],
   linearInputGradient: ({ inputs: [upstream, weight] }, g) => [
     linear(g, weight!),
-    matmul(asRows(upstream!), asRows(g), { transposeA: true }),
+    linearWeightGradient(upstream!, g),
   ],
+  linearWeightGradient: ({ inputs: [upstream, x] }, g) => [linear(x!, g), linearInputGradient(upstream!, g)],
 
   reshape: ({ inputs: [x] }, g) => [reshape(g, x!.shape)],
   transpose: ({ attributes: { permutation } }, g) => [

@@ -73,6 +73,11 @@ export function linearInputGradient(g: Tensor, weight: Tensor): Tensor {
   return apply('linearInputGradient', [g, weight], {});
 }
 
+/** gᵀ x over all rows of g [..., O] and x [..., I]: the gradient of the weight of {@link linear}, [O, I]. */
+export function linearWeightGradient(g: Tensor, x: Tensor): Tensor {
+  return apply('linearWeightGradient', [g, x], {});
+}
+
 export function reshape(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : apply('reshape', [x], { shape });
 }

@@ -41,6 +41,8 @@ export interface OpAttributes {
   linear: object;
   /** g [..., O] and weight [O, I]: g weight, which is the gradient of a linear layer's x. */
   linearInputGradient: object;
+  /** g [..., O] and x [..., I]: gᵀ x over all rows, which is the gradient of a linear layer's weight, [O, I]. */
+  linearWeightGradient: object;
 
   reshape: { readonly shape: Shape };
   transpose: { readonly permutation: readonly number[] };

@@ -165,6 +165,14 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     );
     return [{ dtype: 'float32', shape: [...g.shape.slice(0, -1), weight.shape[1]!] }];
   },
+  linearWeightGradient: (inputs) => {
+    arity(inputs, 2);
+    const [g, x] = inputs as [ValueType, ValueType];
+    expectFloat32(g, x);
+    expect(g.shape.length >= 2 && x.shape.length >= 2, 'expected inputs of rank 2 or more');
+    expect(sameShape(g.shape.slice(0, -1), x.shape.slice(0, -1)), 'expected leading axes that are the same');
+    return [{ dtype: 'float32', shape: [g.shape.at(-1)!, x.shape.at(-1)!] }];
+  },
 
   reshape: (inputs, { shape }) => {
     arity(inputs, 1);

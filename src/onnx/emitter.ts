@@ -102,6 +102,11 @@ export class Emitter {
     return this.#constant(`uint8 ${value}`, 'uint8', [], Uint8Array.of(value));
   }
 
+  /** An int8 constant of shape []. */
+  int8(value: number): string {
+    return this.#constant(`int8 ${value}`, 'int8', [], Int8Array.of(value));
+  }
+
   /** One value repeated, in a shape that a run decides (int64[rank]). */
   filled(dtype: 'uint8' | 'int8', value: number, shape: string): string {
     const single = encodeTensor(

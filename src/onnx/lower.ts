@@ -23,8 +23,9 @@ import {
   type NodeProto,
   type ValueInfoProto,
 } from './generated/onnx-subset_pb.ts';
-import { SwitchBack, type Int8Weight } from './linear-lowering.ts';
+import type { Int8Weight } from './linear-lowering.ts';
 import { loweringRules, type LoweringRule } from './lowering-rules.ts';
+import { SwitchBack } from './switch-back.ts';
 
 const IR_VERSION = 9n;
 const OPERATOR_SET = 18n;

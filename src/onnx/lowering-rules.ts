@@ -4,14 +4,8 @@
  */
 import { PADDING_SCORE, type Dim, type Node, type OpName, type Shape } from '../graph/index.ts';
 import { ELEMENT_TYPES, type Emitter } from './emitter.ts';
-import {
-  bakedInt8Linear,
-  float32Linear,
-  fusedMatMul,
-  gainsFromInt8,
-  type Int8Weight,
-  type SwitchBack,
-} from './linear-lowering.ts';
+import { bakedInt8Linear, float32Linear, fusedMatMul, type Int8Weight } from './linear-lowering.ts';
+import { gainsFromInt8, type SwitchBack } from './switch-back.ts';
 
 export interface LoweringContext {
   readonly emit: Emitter;
@@ -83,6 +77,15 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     const { shape } = node.inputs[1]!;
     if (switchBack === undefined || !gainsFromInt8(shape)) return [emit.node('MatMul', [g!, weight!])];
     return [switchBack.inputGradient(g!, weight!, shape, node.outputs[0]!.shape)];
+  },
+  linearWeightGradient: (node, [g, x], { emit, switchBack }) => {
+    const { shape } = node.outputs[0]!;
+    const rows = (value: string, columns: Dim): string =>
+      emit.node('Reshape', [value, emit.shape([-1, columns])]);
+    const [outputs, inputs] = shape as [Dim, Dim];
+    if (switchBack === undefined || !gainsFromInt8(shape))
+      return [fusedMatMul(emit, [rows(g!, outputs), rows(x!, inputs)], true, false, 1)];
+    return [switchBack.weightGradient(g!, x!, shape)];
   },
 
   reshape: ({ inputs: [x], attributes: { shape } }, inputs, { emit }) => [

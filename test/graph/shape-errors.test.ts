@@ -150,6 +150,20 @@ const REFUSALS: { readonly [Name in OpName]: readonly Refusal[] } = {
       () => graph.linearInputGradient(float('B', 32), typed('int8', 32, 37)),
     ],
   ],
+  linearWeightGradient: [
+    [
+      'linearWeightGradient: expected leading axes that are the same, got float32[B, S, 37] and float32[B, 7, 32]',
+      () => graph.linearWeightGradient(float('B', 'S', 37), float('B', 7, 32)),
+    ],
+    [
+      'linearWeightGradient: expected inputs of rank 2 or more, got float32[37] and float32[32]',
+      () => graph.linearWeightGradient(float(37), float(32)),
+    ],
+    [
+      'linearWeightGradient: expected float32, got float32[B, 37] and int8[B, 32]',
+      () => graph.linearWeightGradient(float('B', 37), typed('int8', 'B', 32)),
+    ],
+  ],
 
   reshape: [
     [

@@ -27,6 +27,7 @@ const TOLERANCES: { readonly [Name in OpName]: number } = {
   matmul: 1e-6,
   linear: 1e-6,
   linearInputGradient: 1e-6,
+  linearWeightGradient: 1e-6,
   reshape: 0,
   transpose: 0,
   broadcastTo: 0,

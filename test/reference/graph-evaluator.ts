@@ -95,6 +95,15 @@ const evaluations: { readonly [Name in OpName]: Evaluation<Name> } = {
     });
     return [dx];
   },
+  linearWeightGradient: ([g, x]) => {
+    const [outputs, inputs] = [g!.shape.at(-1)!, x!.shape.at(-1)!];
+    const dWeight = zeros([outputs, inputs]);
+    rowsOf(g!).forEach((row, i) => {
+      for (let o = 0; o < outputs; o++)
+        for (let k = 0; k < inputs; k++) dWeight.data[o * inputs + k]! += row[o]! * x!.data[i * inputs + k]!;
+    });
+    return [dWeight];
+  },
 
   reshape: ([x], { attributes: { shape }, sizesOf }) => [{ shape: sizesOf(shape), data: x!.data }],
   transpose: ([x], { attributes: { permutation } }) => {

@@ -343,6 +343,14 @@ export const operationCases: { readonly [Name in OpName]: OperationRow } = {
       build: ({ g, weight }: Record<string, Tensor>) => graph.linearInputGradient(g!, weight!),
     })),
   },
+  linearWeightGradient: {
+    gradient: 'flows',
+    cases: ([[13], ['B', 'S']] satisfies Shape[]).map((rows) => ({
+      name: `rows [${rows.join(', ')}]`,
+      inputs: { g: normal([...rows, 37]), x: normal([...rows, 32]) },
+      build: ({ g, x }: Record<string, Tensor>) => graph.linearWeightGradient(g!, x!),
+    })),
+  },
 
   reshape: {
     gradient: 'flows',
