@@ -43,6 +43,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'fine-tune a model on question answering, with the flags of run_qa.py',
     load: async () => (await import('./finetune.ts')).finetuneCommand,
   },
+  vocab: {
+    description: 'learn a WordPiece vocabulary from texts',
+    load: async () => (await import('./vocab.ts')).vocabCommand,
+  },
+  prepare: {
+    description: 'a corpus to pretraining shards: sentence pairs with masked words',
+    load: async () => (await import('./prepare.ts')).prepareCommand,
+  },
   quantize: {
     description: 'store a model in int8, a quarter of the size',
     load: async () => (await import('./quantize.ts')).quantizeCommand,

@@ -21,21 +21,22 @@ export class ProgressLine {
     this.#what = what;
   }
 
-  update(done: number, total: number): void {
+  /** @param total where it is known how much there is to do */
+  update(done: number, total?: number): void {
     const seconds = (performance.now() - this.#begin) / 1000;
     const isTerminal = this.#stream.isTTY === true;
     const pause = isTerminal ? REDRAW_SECONDS : LINE_SECONDS;
     if (seconds < QUIET_SECONDS || seconds - this.#drawnAt < pause || done === total) return;
     this.#drawnAt = seconds;
-    const left = formatDuration((seconds / done) * (total - done));
-    const text = `${done}/${total} ${this.#what}  ${(done / seconds).toFixed(1)}/s  ${left} left`;
+    const speed = `${(done / seconds).toFixed(1)}/s`;
+    const left = total === undefined ? '' : `  ${formatDuration((seconds / done) * (total - done))} left`;
+    const text = `${total === undefined ? done : `${done}/${total}`} ${this.#what}  ${speed}${left}`;
     if (!isTerminal) {
       this.#stream.write(`${text}\n`);
       return;
     }
-    const filled = Math.round((done / total) * BAR_WIDTH);
-    const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
-    this.#stream.write(`\r\x1b[K${`${bar} ${text}`.slice(0, (this.#stream.columns ?? 80) - 1)}`);
+    const bar = total === undefined ? '' : barOf(done / total);
+    this.#stream.write(`\r\x1b[K${(bar + text).slice(0, (this.#stream.columns ?? 80) - 1)}`);
     this.#isDrawn = true;
   }
 
@@ -44,4 +45,9 @@ export class ProgressLine {
     if (this.#isDrawn) this.#stream.write('\r\x1b[K');
     this.#isDrawn = false;
   }
+}
+
+function barOf(fraction: number): string {
+  const filled = Math.round(fraction * BAR_WIDTH);
+  return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} `;
 }

@@ -34,7 +34,13 @@ export async function* textLines(
   if (rest.length > 0) yield* decode(rest);
 }
 
-function decodeStrictly(bytes: Uint8Array, linesBefore: number, where: string): string {
+/**
+ * The text of some whole lines.
+ *
+ * @param linesBefore how many lines were read before; a byte order mark is passed over where there are none
+ * @throws BertramError `bad-input` for bytes that are not UTF-8, naming the line
+ */
+export function decodeStrictly(bytes: Uint8Array, linesBefore: number, where: string): string {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: linesBefore > 0 });
   try {
     return decoder.decode(bytes);
