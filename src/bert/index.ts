@@ -10,6 +10,7 @@ export {
 export {
   bertEncoder,
   bertForQuestionAnswering,
+  bertForSequenceClassification,
   bertInputs,
   bertPooler,
   spanLoss,
@@ -28,3 +29,5 @@ export {
   type PretrainingLogits,
   type PretrainingLosses,
 } from './pretraining-heads.ts';
+export { padSequences, type BertFeeds, type BertSequence } from './padding.ts';
+export { clsState, meanState } from './pooling.ts';

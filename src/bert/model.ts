@@ -1,6 +1,7 @@
 /**
- * BERT (Devlin et al., 2019, https://arxiv.org/abs/1810.04805): embeddings, encoder, pooler and the question-answering
- * head. Parameter names are those of Hugging Face's `BertModel` and `BertForQuestionAnswering`.
+ * BERT (Devlin et al., 2019, https://arxiv.org/abs/1810.04805): embeddings, encoder, pooler, and the heads for question
+ * answering and for whole texts. Parameter names are those of Hugging Face's `BertModel`, `BertForQuestionAnswering` and
+ * `BertForSequenceClassification`.
  *
  * B batch, S sequence, H hidden size, I intermediate size.
  */
@@ -17,6 +18,7 @@ import {
   type Parameters,
 } from '../nn/index.ts';
 import type { BertConfig } from './config.ts';
+import { clsState } from './pooling.ts';
 
 /** What a batch of token sequences is fed as, each int32 [B, S]. */
 export interface BertInputs {
@@ -127,15 +129,37 @@ function bertLayer(
 
 /** The first token's state through a dense layer and tanh: [B, S, H] to [B, H]. */
 export function bertPooler(parameters: Parameters, config: BertConfig, hiddenState: Tensor): Tensor {
-  const [batch] = hiddenState.shape as [Dim];
   const dense = linearLayer(
     parameters.in('dense'),
     config.hiddenSize,
     config.hiddenSize,
     config.initializerRange,
   );
-  const first = reshape(slice(hiddenState, 1, 0, 1), [batch, config.hiddenSize]); // [B, H]
-  return tanh(dense(first));
+  return tanh(dense(clsState(hiddenState)));
+}
+
+/** BERT that puts whole texts into classes (`BertForSequenceClassification`): the pooled state to logits [B, C]. */
+export function bertForSequenceClassification(
+  parameters: Parameters,
+  config: BertConfig,
+  classes: number,
+  inputs: BertInputs,
+  dropout: Dropout,
+): Tensor {
+  const bert = parameters.in('bert');
+  const pooled = scoped('bert', () => {
+    const states = bertEncoder(bert, config, inputs, dropout);
+    return scoped('pooler', () => bertPooler(bert.in('pooler'), config, states.at(-1)!)); // [B, H]
+  });
+  return scoped('classifier', () => {
+    const head = linearLayer(
+      parameters.in('classifier'),
+      config.hiddenSize,
+      classes,
+      config.initializerRange,
+    );
+    return head(dropout.apply(pooled, config.hiddenDropoutProb)); // [B, C]
+  });
 }
 
 export interface SpanLogits {

@@ -35,8 +35,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   training: training.slice(1),
   pretraining: ['tokenizers', 'bert', ...training],
   squad: ['tokenizers', 'bert', ...training],
+  classification: ['tokenizers', 'bert', ...training],
+  charts: ['support'],
   // A pipeline builds the graph of its model, and hands it the int8 weights: hence nn and onnx.
-  pipelines: ['squad', 'tokenizers', 'bert', 'runtime', 'checkpoint', 'nn', 'onnx', 'support'],
+  pipelines: [
+    'squad',
+    'classification',
+    'tokenizers',
+    'bert',
+    'runtime',
+    'checkpoint',
+    'nn',
+    'onnx',
+    'support',
+  ],
   hub: ['checkpoint', 'support'],
   server: ['pipelines', 'support'],
 };
