@@ -16,14 +16,17 @@ export interface ReportStream {
 
 export class TrainingReporter {
   readonly #stream: ReportStream;
+  readonly #examples: string;
   readonly #live: boolean;
   #line = '';
   #drawnAt = 0;
   /** Of the last update: samples a second, and time left. */
   #speed = '';
 
-  constructor(stream: ReportStream = process.stderr) {
+  /** @param examples what the data's examples are called */
+  constructor(stream: ReportStream = process.stderr, examples = 'windows') {
     this.#stream = stream;
+    this.#examples = examples;
     this.#live = stream.isTTY === true;
   }
 
@@ -31,7 +34,7 @@ export class TrainingReporter {
     switch (event.type) {
       case 'begin': {
         const resumed = event.step > 0 ? `, resumed at ${event.step}` : '';
-        this.note(`${event.examples} windows, ${event.totalSteps} updates${resumed}`);
+        this.note(`${event.examples} ${this.#examples}, ${event.totalSteps} updates${resumed}`);
         break;
       }
       case 'step':
@@ -43,6 +46,12 @@ export class TrainingReporter {
           `step ${step}/${event.totalSteps}  epoch ${epoch.toFixed(2)}  loss ${loss.toFixed(4)}  ` +
             `learning rate ${learning_rate.toExponential(2)}  gradient norm ${grad_norm.toFixed(2)}  ${this.#speed}`,
         );
+        break;
+      }
+      case 'evaluation': {
+        const { step, epoch: _epoch, ...metrics } = event.entry;
+        const shown = Object.entries(metrics).map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
+        this.note(`step ${step}/${event.totalSteps}  ${shown.join('  ')}`);
         break;
       }
       case 'saved':

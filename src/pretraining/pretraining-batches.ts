@@ -22,10 +22,7 @@ export function pretrainingData(examples: PretrainingExamples, padTokenId: numbe
  * The inputs of `pretrainingObjective`. With sequences of 5 and 7 pieces, place 3 of the first and places 1 and 6 of the
  * second are rows 3, 7 + 1 = 8 and 7 + 6 = 13 of `masked_lm_positions`.
  */
-export function pretrainingBatch(
-  examples: readonly PretrainingExample[],
-  padTokenId: number,
-): TrainingBatch {
+export function pretrainingBatch(examples: readonly PretrainingExample[], padTokenId: number): TrainingBatch {
   const batch = examples.length;
   const sequence = Math.max(...examples.map(({ inputIds }) => inputIds.length));
   const predictions = examples.reduce((sum, { maskedLmIds }) => sum + maskedLmIds.length, 0);

@@ -1,0 +1,44 @@
+/** Where a run that trains begins: in an empty output directory, or at a checkpoint of the run that filled it. */
+import { readdir } from 'node:fs/promises';
+import { badInput } from '../support/errors.ts';
+import { listCheckpoints } from '../training/index.ts';
+
+export interface StartFlags {
+  /** A checkpoint; `true` for the newest, which must be there; `auto` for the newest, if there is one. */
+  readonly resumeFromCheckpoint?: string | true;
+  readonly overwriteOutputDir?: true;
+}
+
+export interface RunStart {
+  /** Whether the run goes on with what is in its directory. */
+  readonly resumes: boolean;
+  /** The checkpoint to go on from, in the output directory or in one below it that holds a part of the run. */
+  checkpointIn(directory: string): Promise<string | undefined>;
+}
+
+/** @throws BertramError `bad-input` where a directory holds other work, or no checkpoint although one was asked for */
+export async function startOf(
+  outputDir: string,
+  { resumeFromCheckpoint, overwriteOutputDir }: StartFlags,
+): Promise<RunStart> {
+  const newest = async (directory: string) => (await listCheckpoints(directory)).at(-1);
+  if (resumeFromCheckpoint === 'auto') return { resumes: true, checkpointIn: newest };
+  if (typeof resumeFromCheckpoint === 'string') {
+    return { resumes: true, checkpointIn: () => Promise.resolve(resumeFromCheckpoint) };
+  }
+  if (resumeFromCheckpoint) {
+    const present = await readdir(outputDir, { recursive: true }).catch(() => []);
+    if (!present.some((path) => /(^|[/\\])checkpoint-\d+$/.test(path)))
+      badInput(`--resume_from_checkpoint: ${outputDir}`, 'a checkpoint-N directory', 'none');
+    return { resumes: true, checkpointIn: newest };
+  }
+  const present = await readdir(outputDir).catch(() => []);
+  if (present.length > 0 && !overwriteOutputDir) {
+    badInput(
+      `--output_dir: ${outputDir}`,
+      'an empty directory, --overwrite_output_dir or --resume_from_checkpoint',
+      `${present.length} files`,
+    );
+  }
+  return { resumes: false, checkpointIn: () => Promise.resolve(undefined) };
+}

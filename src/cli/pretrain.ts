@@ -1,0 +1,98 @@
+/**
+ * `bertram pretrain`: masked language model and next-sentence prediction, from shards to a model directory.
+ *
+ * ```
+ * bertram pretrain --data shards-128 --config mini --output-dir mini-128 --num-train-steps 90000 --do-eval
+ * bertram pretrain --data shards-512 --config mini --output-dir mini --init-checkpoint mini-128 --num-train-steps 10000
+ * bertram pretrain --config configs/bert-mini-cased-wwm.json --output-dir mini       # both, by a recipe's phases
+ * bertram pretrain --config configs/bert-large-cased-wwm.json --plan                 # what that would cost
+ * ```
+ */
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { badInput } from '../support/errors.ts';
+import { fraction, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
+import type { PretrainingFlags } from './pretraining-flags.ts';
+import type { Terminal } from './terminal.ts';
+
+export function pretrainCommand(terminal: Terminal): Command {
+  return new Command('pretrain')
+    .option(
+      '--data <dir>',
+      'shards of `bertram prepare`, or the directory that a recipe looks for its own in',
+    )
+    .option('--config <file>', 'a preset (tiny, mini, small, medium, base, large), config.json or recipe')
+    .option('--output-dir <dir>', 'where the model, its checkpoints and results go')
+    .option('--overwrite-output-dir', 'train into a directory that is not empty')
+    .option('--init-checkpoint <dir>', 'a model whose weights to start from, with a fresh optimizer')
+    .option(
+      '--resume-from-checkpoint [dir]',
+      'go on from a checkpoint; the newest of the output directory unless told; auto: if there is one',
+    )
+    .option('--vocab <file>', 'the vocab.txt of shards that have none beside them')
+    .option('--uncased', 'that vocabulary is of text in lower case')
+    .option('--train-batch-size <n>', 'examples of an update (default: 32)', positiveWhole)
+    .option(
+      '--gradient-accumulation-steps <n>',
+      'parts that they are computed in (default: 1)',
+      positiveWhole,
+    )
+    .option('--learning-rate <x>', 'the peak learning rate (default: 1e-4)', positive)
+    .option('--num-train-steps <n>', 'updates, of all phases (default: 100000)', positiveWhole)
+    .option(
+      '--num-warmup-steps <n>',
+      'updates over which the learning rate rises (default: 10000, a tenth of all at the most)',
+      whole,
+    )
+    .option('--max-steps <n>', 'stop after so many updates; the schedule stays as it is', positiveWhole)
+    .option('--weight-decay <x>', 'of all but biases and LayerNorm (default: 0.01)', nonNegative)
+    .option(
+      '--max-grad-norm <x>',
+      'clip gradients to this global norm; 0 does not clip (default: 1)',
+      nonNegative,
+    )
+    .option('--dropout <x>', "instead of the configuration's two dropout rates", fraction)
+    .option('--save-checkpoints-steps <n>', 'updates between checkpoints; 0 writes none', whole, 1000)
+    .option('--save-total-limit <n>', 'checkpoints to keep, the newest', positiveWhole, 2)
+    .option('--do-eval', 'evaluate on held-out examples at the end')
+    .option('--eval-data <dir>', 'those examples; `held-out` beside the shards unless told')
+    .option('--eval-steps <n>', 'evaluate every so many updates, too', positiveWhole)
+    .option(
+      '--eval-batch-size <n>',
+      'examples in an evaluation batch; as in training unless told',
+      positiveWhole,
+    )
+    .option('--max-eval-examples <n>', 'evaluate on the first so many; on all unless told', positiveWhole)
+    .option('--logging-steps <n>', 'updates between entries of the log', whole, 100)
+    .option('--group-by-length', 'make batches of examples of like length')
+    .option('--seed <n>', 'decides first weights, order and dropout masks', whole, 42)
+    .addOption(
+      new Option(
+        '--precision <name>',
+        'of the products in linear layers: int8 is faster, with some noise in gradients',
+      )
+        .choices(['float32', 'int8'])
+        .default('float32'),
+    )
+    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
+    .option('--json', 'print the results as JSON')
+    .action(async (flags: PretrainingFlags) => {
+      checkFlags(flags);
+      const { runPretraining } = await import('./pretraining-run.ts');
+      await runPretraining(flags, terminal);
+    });
+}
+
+/** Refuses what cannot work before any work starts. */
+function checkFlags(flags: PretrainingFlags): void {
+  const { config, initCheckpoint, outputDir, data, evalData, doEval } = flags;
+  if (config === undefined && initCheckpoint === undefined)
+    badInput('pretrain', '--config or --init-checkpoint', 'neither');
+  if (outputDir === undefined) badInput('pretrain', '--output-dir <dir>', 'none');
+  if (flags.uncased && flags.vocab === undefined) badInput('--uncased', 'a --vocab', 'none');
+  const uses = [evalData, flags.evalSteps, flags.evalBatchSize, flags.maxEvalExamples];
+  if (!doEval && uses.some((use) => use !== undefined))
+    badInput('evaluation', '--do-eval', 'only options of it');
+  if (data !== undefined && join(data) === join(outputDir))
+    badInput('--output-dir', 'another directory than --data', outputDir);
+}

@@ -1,0 +1,213 @@
+/** The work of `bertram pretrain`: the phases of a recipe, one after the other, each from the weights of the one before. */
+import { readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { BertConfig } from '../bert/index.ts';
+import {
+  readModelDirectory,
+  readTextFile,
+  writeFileAtomic,
+  type ModelDirectory,
+} from '../checkpoint/index.ts';
+import {
+  isPreset,
+  openPhaseData,
+  parseRecipe,
+  phaseSettings,
+  presetRecipe,
+  pretrain,
+  trainingOptionsOf,
+  type PhaseData,
+  type PhaseSettings,
+  type PretrainingOutcome,
+  type PretrainingRecipe,
+  type RunOptions,
+} from '../pretraining/index.ts';
+import { badInput } from '../support/errors.ts';
+import { given } from './model-options.ts';
+import { startOf, type RunStart } from './output-directory.ts';
+import type { PretrainingFlags } from './pretraining-flags.ts';
+import type { Terminal } from './terminal.ts';
+import { TrainingReporter } from './training-reporter.ts';
+
+const RESULTS_FILE = 'train_results.json';
+
+/** A phase whose data has been opened and found to fit. */
+interface Phase {
+  readonly settings: PhaseSettings;
+  readonly data: PhaseData;
+  readonly config: BertConfig;
+  readonly outputDir: string;
+}
+
+export async function runPretraining(flags: PretrainingFlags, { out, err }: Terminal): Promise<void> {
+  const reporter = new TrainingReporter(err, 'examples');
+  const start = await startOf(flags.outputDir!, flags);
+  const initFrom =
+    flags.initCheckpoint === undefined ? undefined : await readModelDirectory(flags.initCheckpoint);
+  const recipe = await recipeOf(flags, initFrom);
+  const phases = await openPhases(flags, recipe, initFrom);
+  try {
+    const { result, metrics } = await runPhases(flags, phases, start, initFrom, reporter);
+    if (flags.json) await out.json({ ...result, ...metrics });
+    else
+      for (const [name, value] of Object.entries({ ...result, ...metrics }))
+        await out.line(`${name.padEnd(26)} ${Number(value.toFixed(6))}`);
+  } finally {
+    for (const { data } of phases) data.close();
+  }
+}
+
+/** The recipe that `--config` names; without one, that of the model that training starts from. */
+export async function recipeOf(
+  { config }: Pick<PretrainingFlags, 'config'>,
+  initFrom?: ModelDirectory,
+): Promise<PretrainingRecipe> {
+  if (config === undefined) return parseRecipe(initFrom!.configText, join(initFrom!.path, 'config.json'));
+  if (isPreset(config)) return presetRecipe(config);
+  return parseRecipe(await readTextFile(config), config);
+}
+
+/** All of them before the first one starts, so that the second cannot be refused after days of the first. */
+async function openPhases(
+  flags: PretrainingFlags,
+  recipe: PretrainingRecipe,
+  initFrom: ModelDirectory | undefined,
+): Promise<Phase[]> {
+  const { trainBatchSize, gradientAccumulationSteps, learningRate, numTrainSteps } = flags;
+  const { numWarmupSteps, weightDecay, maxGradNorm } = flags;
+  const settings = phaseSettings(recipe, {
+    ...{ trainBatchSize, gradientAccumulationSteps, learningRate, numTrainSteps },
+    ...{ numWarmupSteps, weightDecay, maxGradNorm },
+  });
+  const phases: Phase[] = [];
+  try {
+    for (const [i, phase] of settings.entries()) {
+      const directory = dataDirectory(flags, phase);
+      const data = await openPhaseData({
+        data: directory,
+        ...given({ initFrom, heldOut: flags.doEval && (flags.evalData ?? (true as const)) }),
+        ...(flags.vocab === undefined
+          ? {}
+          : { vocab: { path: flags.vocab, uncased: flags.uncased ?? false } }),
+      });
+      const isLast = i === settings.length - 1;
+      const outputDir = isLast ? flags.outputDir! : join(flags.outputDir!, `phase-${i + 1}`);
+      const config = configOf(flags, recipe, data, directory);
+      phases.push({ settings: phase, data, config, outputDir });
+      requireOneVocabulary(phases);
+    }
+    return phases;
+  } catch (error) {
+    for (const { data } of phases) data.close();
+    throw error;
+  }
+}
+
+/** A recipe's data lie below `--data`, or beside the recipe. */
+function dataDirectory({ data, config }: PretrainingFlags, phase: PhaseSettings): string {
+  if (phase.data !== undefined) return resolve(data ?? dirname(config!), phase.data);
+  return data ?? badInput('pretrain', '--data <dir>', 'none');
+}
+
+/** The recipe's model, which must have a row for every entry of the vocabulary and none to spare. */
+function configOf(
+  { dropout }: PretrainingFlags,
+  recipe: PretrainingRecipe,
+  { examples, vocabulary }: PhaseData,
+  directory: string,
+): BertConfig {
+  const config = recipe.model(vocabulary.size);
+  const vocabSize = recipe.vocabSize ?? config.vocabSize;
+  if (vocabSize !== vocabulary.size) {
+    const expected = `the ${vocabulary.size} entries of the vocabulary of ${directory}`;
+    badInput(`${recipe.name}: vocab_size`, expected, `${vocabSize}`);
+  }
+  if (examples.maxSeqLength > config.maxPositionEmbeddings) {
+    const expected = `at most the ${config.maxPositionEmbeddings} positions of the model (max_position_embeddings)`;
+    badInput(`${directory}: max_seq_length`, expected, `${examples.maxSeqLength}`);
+  }
+  return dropout === undefined
+    ? config
+    : { ...config, hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout };
+}
+
+function requireOneVocabulary([first, ...others]: readonly Phase[]): void {
+  others.forEach(({ data }, i) => {
+    if (data.vocabulary.sha256 !== first!.data.vocabulary.sha256)
+      badInput(`phase ${i + 2}`, 'the vocabulary of phase 1', 'another');
+  });
+}
+
+async function runPhases(
+  flags: PretrainingFlags,
+  phases: readonly Phase[],
+  start: RunStart,
+  initFrom: ModelDirectory | undefined,
+  reporter: TrainingReporter,
+): Promise<PretrainingOutcome> {
+  let from = initFrom;
+  let stepsLeft = flags.maxSteps ?? Infinity;
+  let outcome: PretrainingOutcome | undefined;
+  for (const [i, phase] of phases.entries()) {
+    const { settings, outputDir } = phase;
+    const name = phases.length === 1 ? '' : `phase ${i + 1} of ${phases.length}: `;
+    if (start.resumes && i < phases.length - 1 && (await isDone(phase))) {
+      reporter.note(`${name}is done`);
+    } else {
+      reporter.note(`${name}${settings.numTrainSteps} updates of ${settings.trainBatchSize} examples`);
+      outcome = await runPhase(flags, phase, await start.checkpointIn(outputDir), from, stepsLeft, reporter);
+      if (outcome.result.step < settings.numTrainSteps) break;
+    }
+    stepsLeft -= settings.numTrainSteps;
+    if (stepsLeft <= 0) break;
+    from = await readModelDirectory(outputDir);
+  }
+  return outcome ?? badInput('--max_steps', 'more updates than have been made', `${flags.maxSteps!}`);
+}
+
+async function runPhase(
+  flags: PretrainingFlags,
+  { settings, data, config, outputDir }: Phase,
+  resumeFrom: string | undefined,
+  initFrom: ModelDirectory | undefined,
+  maxSteps: number,
+  reporter: TrainingReporter,
+): Promise<PretrainingOutcome> {
+  const { examples, heldOut, vocabulary } = data;
+  const outcome = await pretrain({
+    config,
+    examples,
+    vocabulary,
+    outputDir,
+    training: trainingOptionsOf(settings, runOptions(flags), maxSteps),
+    saveTotalLimit: flags.saveTotalLimit,
+    ...given({ initFrom, resumeFrom, heldOut }),
+    ...given({ evalBatchSize: flags.evalBatchSize, maxEvalExamples: flags.maxEvalExamples }),
+    onEvent: (event) => reporter.report(event),
+    onNewParameters: (names) => reporter.warn(`${names.length} parameters begin at random: ${names[0]!}, …`),
+  });
+  const write = (file: string, results: object): Promise<void> =>
+    writeFileAtomic(join(outputDir, file), `${JSON.stringify(results, null, 2)}\n`);
+  if (outcome.metrics !== undefined) await write('eval_results.json', outcome.metrics);
+  await write(RESULTS_FILE, outcome.result);
+  reporter.note(`model written to ${outputDir}`);
+  return outcome;
+}
+
+function runOptions(flags: PretrainingFlags): RunOptions {
+  return {
+    seed: flags.seed,
+    shuffle: true,
+    groupByLength: flags.groupByLength ?? false,
+    loggingSteps: flags.loggingSteps,
+    saveSteps: flags.saveCheckpointsSteps,
+    linearPrecision: flags.precision,
+    ...given({ evalSteps: flags.evalSteps, threads: flags.threads }),
+  };
+}
+
+/** Whether a phase has been trained to its end. */
+async function isDone({ outputDir, settings }: Phase): Promise<boolean> {
+  const text = await readFile(join(outputDir, RESULTS_FILE), 'utf8').catch(() => '{}');
+  return (JSON.parse(text) as { step?: number }).step === settings.numTrainSteps;
+}

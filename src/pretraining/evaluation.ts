@@ -1,0 +1,119 @@
+/** How well the pretraining heads do on examples that are not trained on: losses and accuracies over all of them. */
+import type { BertConfig } from '../bert/index.ts';
+import {
+  argMax,
+  cast,
+  equal,
+  multiply,
+  scoped,
+  softmaxCrossEntropy,
+  sum,
+  type Tensor,
+} from '../graph/index.ts';
+import { compile, type Feeds, type Program } from '../runtime/index.ts';
+import type { EvaluationMetrics } from '../training/index.ts';
+import type { PretrainingExamples } from './example.ts';
+import { pretrainingObjective } from './objective.ts';
+import { pretrainingData } from './pretraining-batches.ts';
+
+/** `eval_results.json`. */
+export interface PretrainingMetrics extends EvaluationMetrics {
+  /** The sum of the two losses. */
+  readonly eval_loss: number;
+  /** The mean over all masked places. */
+  readonly eval_mlm_loss: number;
+  /** The share of masked places whose piece is the likeliest. */
+  readonly eval_mlm_accuracy: number;
+  /** The mean over all pairs. */
+  readonly eval_nsp_loss: number;
+  readonly eval_nsp_accuracy: number;
+  readonly eval_samples: number;
+  readonly eval_predictions: number;
+}
+
+export interface PretrainingEvaluationOptions {
+  readonly batchSize: number;
+  /** The first so many examples; all unless told. */
+  readonly maxExamples?: number;
+  readonly threads?: number;
+}
+
+type Total = 'mlmLoss' | 'mlmCorrect' | 'nspLoss' | 'nspCorrect';
+
+export class PretrainingEvaluation {
+  readonly #program: Program<Total>;
+  readonly #config: BertConfig;
+  readonly #examples: PretrainingExamples;
+  readonly #options: PretrainingEvaluationOptions;
+
+  private constructor(
+    program: Program<Total>,
+    config: BertConfig,
+    examples: PretrainingExamples,
+    options: PretrainingEvaluationOptions,
+  ) {
+    this.#program = program;
+    this.#config = config;
+    this.#examples = examples;
+    this.#options = options;
+  }
+
+  static async create(
+    config: BertConfig,
+    examples: PretrainingExamples,
+    options: PretrainingEvaluationOptions,
+  ): Promise<PretrainingEvaluation> {
+    const { threads } = options;
+    const program = await compile(totals(config), threads === undefined ? {} : { threads });
+    return new PretrainingEvaluation(program, config, examples, options);
+  }
+
+  /** @param parameters the model's, by name */
+  async evaluate(parameters: Feeds): Promise<PretrainingMetrics> {
+    const { batchSize, maxExamples = Infinity } = this.#options;
+    const { collate } = pretrainingData(this.#examples, this.#config.padTokenId);
+    const samples = Math.min(this.#examples.size, maxExamples);
+    const sums: Record<Total, number> = { mlmLoss: 0, mlmCorrect: 0, nspLoss: 0, nspCorrect: 0 };
+    let predictions = 0;
+    for (let begin = 0; begin < samples; begin += batchSize) {
+      const length = Math.min(batchSize, samples - begin);
+      const { feeds, sizes } = collate(Uint32Array.from({ length }, (_, i) => begin + i));
+      const results = await this.#program.run({ ...feeds, ...parameters });
+      for (const name of Object.keys(sums) as Total[]) sums[name] += Number(results[name].data[0]);
+      predictions += sizes.get('P')!;
+    }
+    const eval_mlm_loss = sums.mlmLoss / Math.max(1, predictions);
+    const eval_nsp_loss = sums.nspLoss / samples;
+    return {
+      eval_loss: eval_mlm_loss + eval_nsp_loss,
+      eval_mlm_loss,
+      eval_mlm_accuracy: sums.mlmCorrect / Math.max(1, predictions),
+      eval_nsp_loss,
+      eval_nsp_accuracy: sums.nspCorrect / samples,
+      eval_samples: samples,
+      eval_predictions: predictions,
+    };
+  }
+
+  async release(): Promise<void> {
+    await this.#program.release();
+  }
+}
+
+/** Sums over a batch, each a float32 []: means would weigh the masked places of a small batch more. */
+function totals(config: BertConfig): Record<Total, Tensor> {
+  const { logits, labels } = pretrainingObjective(config, { training: false });
+  const { predictionLogits, seqRelationshipLogits } = logits;
+  const { maskedLmIds, maskedLmWeights, nextSentenceLabels } = labels;
+  return scoped('evaluation', () => ({
+    mlmLoss: sum(multiply(softmaxCrossEntropy(predictionLogits, maskedLmIds), maskedLmWeights)),
+    mlmCorrect: sum(multiply(isRight(predictionLogits, maskedLmIds), maskedLmWeights)),
+    nspLoss: sum(softmaxCrossEntropy(seqRelationshipLogits, nextSentenceLabels)),
+    nspCorrect: sum(isRight(seqRelationshipLogits, nextSentenceLabels)),
+  }));
+}
+
+/** Logits [N, C] and labels int32 [N] to 1 where the likeliest class is the label, else 0: float32 [N]. */
+function isRight(logits: Tensor, labels: Tensor): Tensor {
+  return equal(argMax(logits), cast(labels, 'int64'));
+}

@@ -1,0 +1,159 @@
+/**
+ * Pretraining, as google-research/bert `run_pretraining.py` does it: examples with masked pieces and pairs of sentences,
+ * both losses summed, and a model directory at the end that transformers loads as `BertForPreTraining`.
+ */
+import { mkdir } from 'node:fs/promises';
+import { loadBertParameters, saveBert, type BertConfig } from '../bert/index.ts';
+import { readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
+import { badInput } from '../support/errors.ts';
+import {
+  readCheckpoint,
+  train,
+  writeCheckpoint,
+  writeTrainerState,
+  type TrainingEvent,
+  type TrainingHooks,
+  type TrainingOptions,
+  type TrainingProgress,
+  type TrainingResult,
+  type TrainingState,
+} from '../training/index.ts';
+import { PretrainingEvaluation, type PretrainingMetrics } from './evaluation.ts';
+import type { PretrainingExamples } from './example.ts';
+import { pretrainingObjective } from './objective.ts';
+import { pretrainingData } from './pretraining-batches.ts';
+
+const ARCHITECTURE = 'BertForPreTraining';
+/** What a model that training starts from may lack, such as one that was saved without its heads. */
+const HEADS = ['cls.', 'bert.pooler.'];
+
+export interface PretrainingOptions {
+  readonly config: BertConfig;
+  readonly examples: PretrainingExamples;
+  /** Goes with the model: the vocabulary that the examples' ids belong to. */
+  readonly vocabulary: Pick<ModelDirectory, 'vocabText' | 'tokenizerJsonText' | 'doLowerCase'>;
+  /** A model to start from: its weights only. Random weights unless told. */
+  readonly initFrom?: ModelDirectory;
+  readonly training: TrainingOptions;
+  readonly outputDir: string;
+  /** Checkpoints to keep, the newest; all unless told. */
+  readonly saveTotalLimit?: number;
+  /** A `checkpoint-N` directory of the same run to go on from. */
+  readonly resumeFrom?: string;
+  /** Examples to evaluate on at the end, and every `training.evalSteps` updates. */
+  readonly heldOut?: PretrainingExamples;
+  readonly evalBatchSize?: number;
+  /** Evaluate on the first so many; on all unless told. */
+  readonly maxEvalExamples?: number;
+  readonly onEvent?: (event: TrainingEvent) => void;
+  /** Told which parameters the model that training starts from lacks: they begin at random. */
+  readonly onNewParameters?: (names: readonly string[]) => void;
+}
+
+export interface PretrainingOutcome {
+  readonly result: TrainingResult;
+  /** Of the last update, where there is something to evaluate on. */
+  readonly metrics: PretrainingMetrics | undefined;
+}
+
+/**
+ * Trains, and writes the model, `trainer_state.json` and checkpoints into the output directory.
+ *
+ * @throws BertramError `bad-input` when the examples do not fit the model, or a checkpoint does not; `failed` when a loss
+ * is not finite or a file cannot be written
+ */
+export async function pretrain(options: PretrainingOptions): Promise<PretrainingOutcome> {
+  const { config, examples, heldOut, outputDir } = options;
+  checkExamples(examples, config);
+  if (heldOut !== undefined) checkHeldOut(heldOut, examples, config);
+  const { threads, batchSize } = options.training;
+  const evaluation =
+    heldOut &&
+    (await PretrainingEvaluation.create(config, heldOut, {
+      batchSize: options.evalBatchSize ?? batchSize,
+      ...(options.maxEvalExamples === undefined ? {} : { maxExamples: options.maxEvalExamples }),
+      ...(threads === undefined ? {} : { threads }),
+    }));
+  try {
+    await mkdir(outputDir, { recursive: true });
+    let metrics: PretrainingMetrics | undefined;
+    const evaluate = async (state: TrainingState): Promise<PretrainingMetrics> =>
+      (metrics = await evaluation!.evaluate(state.valueViews()));
+    const { state, progress, result } = await train(
+      pretrainingObjective(config),
+      pretrainingData(examples, config.padTokenId),
+      options.training,
+      { ...hooksOf(options), ...(evaluation === undefined ? {} : { evaluate }) },
+    );
+    // A run that is resumed at its end has nothing left to do, and has not been evaluated.
+    if (evaluation !== undefined) metrics ??= await evaluate(state);
+    await saveModel(options, outputDir, state);
+    await writeTrainerState(outputDir, progress);
+    return { result, metrics };
+  } finally {
+    await evaluation?.release();
+  }
+}
+
+function hooksOf(options: PretrainingOptions): TrainingHooks {
+  const { outputDir, saveTotalLimit, onEvent } = options;
+  return {
+    initialize: (state) => initialize(state, options),
+    save: (state, progress) =>
+      writeCheckpoint(
+        outputDir,
+        state,
+        progress,
+        (directory) => saveModel(options, directory, state),
+        saveTotalLimit,
+      ),
+    ...(onEvent === undefined ? {} : { onEvent }),
+  };
+}
+
+/** Random weights, those of the model to start from, or a checkpoint with its moments. */
+async function initialize(
+  state: TrainingState,
+  { initFrom, resumeFrom, training, onNewParameters }: PretrainingOptions,
+): Promise<TrainingProgress | undefined> {
+  const into = (name: string): Float32Array => state.viewOf(state.values, name).data;
+  if (resumeFrom !== undefined) {
+    await loadBertParameters(await readModelDirectory(resumeFrom), state.parameters, { into });
+    return readCheckpoint(resumeFrom, state);
+  }
+  const isHead = (name: string): boolean => HEADS.some((beginning) => name.startsWith(beginning));
+  state.initialize(training.seed, (name) => initFrom === undefined || isHead(name));
+  if (initFrom === undefined) return undefined;
+  const { missing } = await loadBertParameters(initFrom, state.parameters, { into, mayMiss: HEADS });
+  if (missing.length > 0) onNewParameters?.(missing);
+  return undefined;
+}
+
+/** The decoder has no tensor of its own: it is the word embeddings, and transformers ties it so when it loads. */
+async function saveModel(
+  { config, vocabulary }: PretrainingOptions,
+  directory: string,
+  state: TrainingState,
+): Promise<void> {
+  const tensors = state.parameters.map(({ name, shape }) => ({
+    name,
+    dtype: 'F32' as const,
+    shape,
+    data: state.viewOf(state.values, name).data,
+  }));
+  await saveBert(directory, ARCHITECTURE, config, tensors, vocabulary);
+}
+
+function checkExamples(examples: PretrainingExamples, { maxPositionEmbeddings }: BertConfig): void {
+  if (examples.size === 0) badInput('pretraining', 'examples', 'none');
+  if (examples.maxSeqLength > maxPositionEmbeddings) {
+    const expected = `examples of at most the model's ${maxPositionEmbeddings} positions (max_position_embeddings)`;
+    badInput('pretraining', expected, `a max_seq_length of ${examples.maxSeqLength}`);
+  }
+}
+
+function checkHeldOut(heldOut: PretrainingExamples, examples: PretrainingExamples, config: BertConfig): void {
+  checkExamples(heldOut, config);
+  if (heldOut.vocabularySha256 !== examples.vocabularySha256)
+    badInput('evaluation data', 'the vocabulary of the training data', 'another vocabulary');
+}
