@@ -15,9 +15,9 @@ import type { Parameter } from '../nn/index.ts';
 import { BertramError, badInput, messageOf } from '../support/errors.ts';
 import { formatBertConfig, parseBertConfig, type BertConfig } from './config.ts';
 
-/** @throws BertramError `bad-input` when `config.json` is not JSON, or a field does not fit */
-export function bertConfigOf({ path, configText }: ModelDirectory): BertConfig {
-  const where = `${path}/config.json`;
+/** @throws BertramError `bad-input` when the configuration is not JSON, or a field does not fit */
+export function bertConfigOf({ path, configFile, configText }: ModelDirectory): BertConfig {
+  const where = `${path}/${configFile}`;
   let json: unknown;
   try {
     json = JSON.parse(configText);

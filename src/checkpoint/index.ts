@@ -1,5 +1,6 @@
 /**
- * Checkpoints: safetensors files in and out, parameter names, model directories, atomic writing.
+ * Checkpoints: safetensors files in and out, those of PyTorch and TensorFlow 1 in; parameter names, model directories,
+ * atomic writing.
  *
  * Code that also runs in a browser imports the modules without a file system one by one: safetensors-source,
  * safetensors-layout, parameter-loading, quantized-matrix.
@@ -7,7 +8,7 @@
 export { writeFileAtomic } from './atomic-file.ts';
 export type { FileContent } from './atomic-file.ts';
 export { firstNonFinite } from './finite-check.ts';
-export { openModelWeights, readModelDirectory } from './model-directory.ts';
+export { openModelWeights, openWeights, readModelDirectory } from './model-directory.ts';
 export type { ModelDirectory } from './model-directory.ts';
 export { loadParameters } from './parameter-loading.ts';
 export type { LoadOptions, LoadedParameters, WantedParameter } from './parameter-loading.ts';
@@ -16,12 +17,14 @@ export { SCALE_SUFFIX, dequantizeRows, quantizeRows } from './quantized-matrix.t
 export type { QuantizedMatrix } from './quantized-matrix.ts';
 export type { Dtype, TensorData } from './safetensors-dtype.ts';
 export type { Metadata, TensorToWrite } from './safetensors-layout.ts';
+export { openPyTorch } from './pytorch-reader.ts';
 export { openSafetensors } from './safetensors-reader.ts';
 export { SafetensorsFile, openSafetensorsBytes } from './safetensors-source.ts';
 export type { ByteSource } from './safetensors-source.ts';
 export { writeSafetensors } from './safetensors-writer.ts';
-export { openShardedSafetensors } from './sharded-reader.ts';
+export { openShardedPyTorch, openShardedSafetensors } from './sharded-reader.ts';
 export { writeModelWeights } from './sharded-writer.ts';
 export type { ModelWeightsOptions } from './sharded-writer.ts';
+export { openTensorFlowCheckpoint } from './tensorflow-checkpoint.ts';
 export { MAX_TEXT_BYTES, readTextFile, readTextFileIfPresent } from './text-file.ts';
 export type { TensorEntry, WeightSource } from './weight-source.ts';

@@ -1,20 +1,25 @@
 /**
- * A model in Hugging Face layout: a directory of `config.json`, `vocab.txt` or `tokenizer.json`, and weights.
+ * A model in Hugging Face layout: a directory of `config.json`, `vocab.txt` or `tokenizer.json`, and weights. A zip of
+ * google-research/bert, with `bert_config.json` and a TensorFlow checkpoint, serves as well.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BertramError, badInput, shown, messageOf } from '../support/errors.ts';
 import { fileError, systemCode } from './file-error.ts';
+import { openPyTorch } from './pytorch-reader.ts';
 import { openSafetensors } from './safetensors-reader.ts';
-import { INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
-import { openShardedSafetensors } from './sharded-reader.ts';
+import { INDEX_FILE, PYTORCH_FILE, PYTORCH_INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
+import { openShardedPyTorch, openShardedSafetensors } from './sharded-reader.ts';
+import { TENSORFLOW_INDEX_SUFFIX, openTensorFlowCheckpoint } from './tensorflow-checkpoint.ts';
+import { findTensorFlowCheckpoint } from './tensorflow-directory.ts';
 import { readTextFileIfPresent } from './text-file.ts';
 import type { WeightSource } from './weight-source.ts';
 
 /** The texts of a model directory. What they say is for the rooms that own them to parse. */
 export interface ModelDirectory {
   readonly path: string;
-  /** `config.json` */
+  /** `config.json`, or `bert_config.json` where there is none; in error lines. */
+  readonly configFile: string;
   readonly configText: string;
   /** `vocab.txt`, one token a line. This or `tokenizerJsonText` is there. */
   readonly vocabText: string | undefined;
@@ -24,12 +29,20 @@ export interface ModelDirectory {
   readonly doLowerCase: boolean | undefined;
 }
 
-/** Weights in formats that must be converted first, by file name. */
+/** Configurations by name, the first that is there. */
+const CONFIG_FILES: readonly string[] = ['config.json', 'bert_config.json'];
+
+/** Weights by file name, the first that is there. */
+const WEIGHT_FILES: readonly (readonly [file: string, open: (path: string) => Promise<WeightSource>])[] = [
+  [SINGLE_FILE, openSafetensors],
+  [INDEX_FILE, openShardedSafetensors],
+  [PYTORCH_FILE, openPyTorch],
+  [PYTORCH_INDEX_FILE, openShardedPyTorch],
+];
+
+/** Weights in formats that are not read. */
 const FOREIGN_WEIGHTS: readonly (readonly [file: string, format: string])[] = [
-  ['pytorch_model.bin', 'PyTorch'],
-  ['pytorch_model.bin.index.json', 'sharded PyTorch'],
   ['tf_model.h5', 'Keras'],
-  ['bert_model.ckpt.index', 'TensorFlow 1'],
   ['flax_model.msgpack', 'Flax'],
 ];
 
@@ -41,32 +54,62 @@ const FOREIGN_WEIGHTS: readonly (readonly [file: string, format: string])[] = [
  */
 export async function readModelDirectory(path: string): Promise<ModelDirectory> {
   await checkDirectory(path);
-  const configText = await readTextFileIfPresent(join(path, 'config.json'));
-  if (configText === undefined) notFound(path, 'config.json', 'no such file in the directory');
+  const { configFile, configText } = await readConfig(path);
   const vocabText = await readTextFileIfPresent(join(path, 'vocab.txt'));
   const tokenizerJsonText = await readTextFileIfPresent(join(path, 'tokenizer.json'));
   if (vocabText === undefined && tokenizerJsonText === undefined)
     notFound(path, 'vocab.txt or tokenizer.json', 'neither');
-  return { path, configText, vocabText, tokenizerJsonText, doLowerCase: await readDoLowerCase(path) };
+  return {
+    path,
+    configFile,
+    configText,
+    vocabText,
+    tokenizerJsonText,
+    doLowerCase: await readDoLowerCase(path),
+  };
 }
 
 /**
- * Opens the weights of a model directory: `model.safetensors`, or the shards of `model.safetensors.index.json`.
+ * Opens the weights of a model directory: safetensors, else PyTorch's, single or in shards, else a TensorFlow checkpoint.
  *
  * @throws BertramError `not-found` naming what was looked for; `unsupported` if there are only weights of another format
  */
 export async function openModelWeights(path: string): Promise<WeightSource> {
   await checkDirectory(path);
-  if (await exists(join(path, SINGLE_FILE))) return openSafetensors(join(path, SINGLE_FILE));
-  if (await exists(join(path, INDEX_FILE))) return openShardedSafetensors(join(path, INDEX_FILE));
+  for (const [file, open] of WEIGHT_FILES) {
+    if (await exists(join(path, file))) return open(join(path, file));
+  }
+  const prefix = await findTensorFlowCheckpoint(path);
+  if (prefix !== undefined) return openTensorFlowCheckpoint(prefix);
   for (const [file, format] of FOREIGN_WEIGHTS) {
     if (!(await exists(join(path, file)))) continue;
     throw new BertramError(
       'unsupported',
-      `${path}: expected ${SINGLE_FILE}, got ${file}: ${format} weights must be converted to safetensors first`,
+      `${path}: expected ${SINGLE_FILE}, got ${file}: ${format} weights are not read; transformers converts them`,
     );
   }
-  notFound(path, `${SINGLE_FILE} or ${INDEX_FILE}`, 'neither');
+  notFound(path, `${SINGLE_FILE}, ${PYTORCH_FILE}, an index of either or a TensorFlow checkpoint`, 'none');
+}
+
+/** Opens weights named by their file, by the prefix of a TensorFlow checkpoint, or by their directory. */
+export async function openWeights(path: string): Promise<WeightSource> {
+  if (path.endsWith('.safetensors')) return openSafetensors(path);
+  if (path.endsWith('.safetensors.index.json')) return openShardedSafetensors(path);
+  if (/\.(bin|pt|pth)$/.test(path)) return openPyTorch(path);
+  if (path.endsWith('.bin.index.json')) return openShardedPyTorch(path);
+  if (path.endsWith(TENSORFLOW_INDEX_SUFFIX)) {
+    return openTensorFlowCheckpoint(path.slice(0, -TENSORFLOW_INDEX_SUFFIX.length));
+  }
+  if (await exists(path + TENSORFLOW_INDEX_SUFFIX)) return openTensorFlowCheckpoint(path);
+  return openModelWeights(path);
+}
+
+async function readConfig(path: string): Promise<Pick<ModelDirectory, 'configFile' | 'configText'>> {
+  for (const configFile of CONFIG_FILES) {
+    const configText = await readTextFileIfPresent(join(path, configFile));
+    if (configText !== undefined) return { configFile, configText };
+  }
+  notFound(path, 'config.json', 'no such file in the directory');
 }
 
 async function readDoLowerCase(path: string): Promise<boolean | undefined> {

@@ -24,6 +24,7 @@ describe('readModelDirectory', () => {
     });
     expect(await readModelDirectory(path)).toEqual({
       path,
+      configFile: 'config.json',
       configText: '{"hidden_size":6}',
       vocabText: '[PAD]\n[UNK]\n',
       tokenizerJsonText: '{"model":{}}',
@@ -35,6 +36,14 @@ describe('readModelDirectory', () => {
     const path = directoryOf({ 'config.json': '{}', 'tokenizer.json': '{}', 'tokenizer_config.json': '{}' });
     expect(await readModelDirectory(path)).toMatchObject({ vocabText: undefined, doLowerCase: undefined });
     expect(await readModelDirectory(directoryOf(minimal))).toMatchObject({ tokenizerJsonText: undefined });
+  });
+
+  it("takes Google's name of the configuration where there is no other", async () => {
+    const path = directoryOf({ 'bert_config.json': '{"a":1}', 'vocab.txt': '' });
+    const google = { configFile: 'bert_config.json', configText: '{"a":1}' };
+    expect(await readModelDirectory(path)).toMatchObject(google);
+    writeFileSync(join(path, 'config.json'), '{}');
+    expect(await readModelDirectory(path)).toMatchObject({ configFile: 'config.json', configText: '{}' });
   });
 
   it('drops a byte order mark', async () => {
@@ -125,16 +134,13 @@ describe('readTextFile', () => {
 
 describe('openModelWeights', () => {
   it.each([
-    ['pytorch_model.bin', 'PyTorch'],
-    ['pytorch_model.bin.index.json', 'sharded PyTorch'],
     ['tf_model.h5', 'Keras'],
-    ['bert_model.ckpt.index', 'TensorFlow 1'],
     ['flax_model.msgpack', 'Flax'],
-  ])('says that %s must be converted', async (file, format) => {
+  ])('does not read %s', async (file, format) => {
     const path = directoryOf({ ...minimal, [file]: '' });
     await expect(openModelWeights(path)).rejects.toMatchObject({
       code: 'unsupported',
-      message: `${path}: expected model.safetensors, got ${file}: ${format} weights must be converted to safetensors first`,
+      message: `${path}: expected model.safetensors, got ${file}: ${format} weights are not read; transformers converts them`,
     });
   });
 
@@ -142,7 +148,7 @@ describe('openModelWeights', () => {
     const path = directoryOf(minimal);
     await expect(openModelWeights(path)).rejects.toMatchObject({
       code: 'not-found',
-      message: `${path}: expected model.safetensors or model.safetensors.index.json, got neither`,
+      message: `${path}: expected model.safetensors, pytorch_model.bin, an index of either or a TensorFlow checkpoint, got none`,
     });
     await expect(openModelWeights('no/such/model')).rejects.toMatchObject({ code: 'not-found' });
   });

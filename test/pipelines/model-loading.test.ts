@@ -131,7 +131,7 @@ describe('refusals', () => {
     {
       what: 'no weights',
       breaks: (directory) => rm(join(directory, 'model.safetensors')),
-      message: 'DIR: expected model.safetensors or model.safetensors.index.json, got neither',
+      message: 'DIR: expected model.safetensors, pytorch_model.bin, an index of either or a TensorFlow checkpoint, got none',
     },
     {
       what: 'no configuration',
