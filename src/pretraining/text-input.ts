@@ -1,0 +1,124 @@
+/** Input files, plain or gzipped, as batches of whole lines: never more than a batch in memory, whatever their size. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { fileError } from '../checkpoint/file-error.ts';
+import { badInput, messageOf } from '../support/errors.ts';
+
+/** Some whole lines of a file. */
+export interface TextBatch {
+  readonly path: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Whether the file ends here, and with it its last document. */
+  readonly endsFile: boolean;
+}
+
+/** A file by what it holds and not by where it lies, so that a corpus can move between runs. */
+export interface InputFile {
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** Batches are as large as this, or one line. */
+const BATCH_BYTES = 1 << 20;
+/** A longer line is no text. Decoded and tokenized, one takes about thirty times its size. */
+const MAX_LINE_BYTES = 1 << 26;
+const READ_BYTES = 1 << 18;
+const LINE_FEED = 0x0a;
+
+/** @throws BertramError `not-found` for a file that is absent, `bad-input` for something else than a file */
+export async function identify(path: string): Promise<InputFile> {
+  try {
+    if (!(await stat(path)).isFile()) badInput(path, 'a text file', 'something else');
+    const hash = createHash('sha256');
+    let bytes = 0;
+    for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) {
+      hash.update(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+    }
+    return { name: basename(path), bytes, sha256: hash.digest('hex') };
+  } catch (error) {
+    throw fileError(path, 'cannot be read', error);
+  }
+}
+
+/**
+ * The lines of all files in turn. Gzip is told by a file's first two bytes, whatever it is called. A byte order mark is
+ * passed over.
+ *
+ * @throws BertramError `bad-input` for a damaged gzip file or a line of more than 64 MiB
+ */
+export async function* textBatches(paths: readonly string[]): AsyncGenerator<TextBatch, void, undefined> {
+  for (const path of paths) yield* fileBatches(path);
+}
+
+async function* fileBatches(path: string): AsyncGenerator<TextBatch, void, undefined> {
+  let pending: Uint8Array[] = [];
+  let size = 0;
+  let isFirst = true;
+  const take = (bytes: Uint8Array, endsFile: boolean): TextBatch => {
+    const skipped = isFirst && hasByteOrderMark(bytes) ? 3 : 0;
+    isFirst = false;
+    // A copy of its own, which can be handed over to another thread.
+    return { path, bytes: Uint8Array.from(bytes.subarray(skipped)), endsFile };
+  };
+  for await (const chunk of decompressed(path)) {
+    pending.push(chunk);
+    size += chunk.length;
+    if (size < BATCH_BYTES) continue;
+    const end = chunk.lastIndexOf(LINE_FEED) + 1;
+    if (end === 0) {
+      if (size > MAX_LINE_BYTES) badInput(path, `lines of at most ${MAX_LINE_BYTES} bytes`, 'a longer one');
+      continue;
+    }
+    const joined = Buffer.concat(pending);
+    const rest = chunk.length - end;
+    yield take(joined.subarray(0, joined.length - rest), false);
+    pending = rest === 0 ? [] : [joined.subarray(joined.length - rest)];
+    size = rest;
+  }
+  yield take(Buffer.concat(pending), true);
+}
+
+async function* decompressed(path: string): AsyncGenerator<Buffer, void, undefined> {
+  const file = createReadStream(path, { highWaterMark: READ_BYTES });
+  if (!(await isGzip(path))) {
+    try {
+      yield* file as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw fileError(path, 'cannot be read', error);
+    }
+    return;
+  }
+  const gunzip = createGunzip({ chunkSize: READ_BYTES });
+  // Errors of either stream come out of the second one, which is read.
+  pipeline(file, gunzip, () => undefined);
+  try {
+    yield* gunzip as AsyncIterable<Buffer>;
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) throw fileError(path, 'cannot be read', error);
+    badInput(path, 'a whole gzip file', messageOf(error));
+  }
+}
+
+async function isGzip(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(new Uint8Array(2), 0, 2, 0);
+      return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileError(path, 'cannot be read', error);
+  }
+}
+
+function hasByteOrderMark(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+}
