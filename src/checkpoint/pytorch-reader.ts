@@ -43,7 +43,8 @@ async function readPickledFile(source: ByteSource): Promise<PickledFile> {
   await source.read(start, 0);
   if (start[0] === 0x50 && start[1] === 0x4b) return readPyTorchArchive(source);
   if (start[0] === 0x80) return readLegacyPyTorch(source);
-  badInput(source.path, 'a file of torch.save', mistakenFor(start) ?? 'other bytes');
+  const got = source.size === 0 ? 'an empty file' : (mistakenFor(start) ?? 'other bytes');
+  badInput(source.path, 'a file of torch.save', got);
 }
 
 function locate(tensor: PickledTensor, places: PickledFile['places'], source: ByteSource): StridedTensor {

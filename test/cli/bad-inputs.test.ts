@@ -282,15 +282,15 @@ describe('models', () => {
     [
       'no weights',
       (model) => rm(join(model, 'model.safetensors')),
-      'DIR: expected model.safetensors or model.safetensors.index.json, got neither',
+      'DIR: expected model.safetensors, pytorch_model.bin, an index of either or a TensorFlow checkpoint, got none',
     ],
     [
-      'PyTorch weights only',
+      'empty PyTorch weights',
       async (model) => {
         await rm(join(model, 'model.safetensors'));
         await writeFile(join(model, 'pytorch_model.bin'), '');
       },
-      'DIR: expected model.safetensors, got pytorch_model.bin: PyTorch weights must be converted to safetensors first',
+      'DIR/pytorch_model.bin: expected a file of torch.save, got an empty file',
     ],
     ['empty weights', writing('model.safetensors', ''), new RegExp(`^${weights}: .*expected .*got .*$`)],
     [

@@ -131,7 +131,8 @@ describe('refusals', () => {
     {
       what: 'no weights',
       breaks: (directory) => rm(join(directory, 'model.safetensors')),
-      message: 'DIR: expected model.safetensors, pytorch_model.bin, an index of either or a TensorFlow checkpoint, got none',
+      message:
+        'DIR: expected model.safetensors, pytorch_model.bin, an index of either or a TensorFlow checkpoint, got none',
     },
     {
       what: 'no configuration',

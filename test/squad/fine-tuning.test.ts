@@ -378,7 +378,7 @@ describe('checkpoints of a run', () => {
       return failure instanceof Error ? failure.message.replaceAll(checkpoint, 'checkpoint-5') : 'no failure';
     };
     expect(await refusal((at) => rmSync(join(at, 'model.safetensors')))).toMatchInlineSnapshot(
-      `"checkpoint-5: expected model.safetensors or model.safetensors.index.json, got neither"`,
+      `"checkpoint-5: expected model.safetensors, pytorch_model.bin, an index of either or a TensorFlow checkpoint, got none"`,
     );
     expect(await refusal((at) => rmSync(join(at, 'optimizer.safetensors')))).toMatchInlineSnapshot(
       `"checkpoint-5/optimizer.safetensors: cannot be read: no such file or directory (ENOENT)"`,
