@@ -25,16 +25,17 @@ export interface BertInputs {
   readonly inputIds: Tensor;
   /** 0 for the first segment of a pair and 1 for the second. */
   readonly tokenTypeIds: Tensor;
-  /** 1 for a token and 0 for padding. */
-  readonly attentionMask: Tensor;
+  /** 1 for a token and 0 for padding; undefined where no sequence is ever padded, which makes attention faster. */
+  readonly attentionMask: Tensor | undefined;
 }
 
-export function bertInputs(): BertInputs {
+/** @param padded whether batches may hold padding, and a mask that tells where */
+export function bertInputs({ padded }: { readonly padded: boolean } = { padded: true }): BertInputs {
   const ids = (name: string): Tensor => input(name, 'int32', ['B', 'S']);
   return {
     inputIds: ids('input_ids'),
     tokenTypeIds: ids('token_type_ids'),
-    attentionMask: ids('attention_mask'),
+    attentionMask: padded ? ids('attention_mask') : undefined,
   };
 }
 
@@ -98,7 +99,7 @@ function bertLayer(
   parameters: Parameters,
   config: BertConfig,
   x: Tensor,
-  attentionMask: Tensor,
+  attentionMask: Tensor | undefined,
   dropout: Dropout,
 ): Tensor {
   const { hiddenSize, intermediateSize, initializerRange, layerNormEps, hiddenDropoutProb } = config;

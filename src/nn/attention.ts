@@ -20,14 +20,14 @@ export interface AttentionOptions {
 
 /**
  * @param query [B, S, H]; so are key and value
- * @param mask int32 [B, S], 0 where a key is padding
+ * @param mask int32 [B, S], 0 where a key is padding; undefined where none is
  * @returns [B, S, H]
  */
 export function multiHeadAttention(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  mask: Tensor,
+  mask: Tensor | undefined,
   { heads, dropout, rate }: AttentionOptions,
 ): Tensor {
   if (!dropout.isActive(rate)) return attention(query, key, value, mask, heads);
@@ -37,6 +37,7 @@ export function multiHeadAttention(
   const v = splitHeads(value, heads); // [B, N, S, D]
   const headSize = q.shape[3] as number;
   const scores = matmul(q, k, { transposeB: true, scale: 1 / Math.sqrt(headSize) }); // [B, N, S, S]
-  const probabilities = dropout.apply(softmax(add(scores, paddingBias(mask))), rate); // [B, N, S, S]
+  const masked = mask === undefined ? scores : add(scores, paddingBias(mask)); // [B, N, S, S]
+  const probabilities = dropout.apply(softmax(masked), rate); // [B, N, S, S]
   return mergeHeads(matmul(probabilities, v)); // [B, S, H]
 }

@@ -1,4 +1,5 @@
 /** Question-answering models from directories. Needs Node. */
+import { availableParallelism } from 'node:os';
 import { bertConfigOf, loadBertParameters } from '../bert/index.ts';
 import { dequantizeRows, type ModelDirectory } from '../checkpoint/index.ts';
 import type { Parameter } from '../nn/index.ts';
@@ -20,7 +21,7 @@ export interface ModelLoadOptions {
   readonly model?: string;
   /** Unless told, int8 if the directory stores int8 matrices, else float32. */
   readonly precision?: Precision;
-  /** Of the engine; one a core unless told. */
+  /** That the model may keep busy; one a core unless told. */
   readonly threads?: number;
 }
 
@@ -32,7 +33,7 @@ export interface ModelLoadOptions {
 export async function loadQuestionAnsweringModel(
   options: ModelLoadOptions = {},
 ): Promise<QuestionAnsweringModel> {
-  const { precision, threads } = options;
+  const { precision, threads = availableParallelism() } = options;
   if (precision !== undefined && !['float32', 'int8'].includes(precision)) {
     badInput('precision', 'float32 or int8', shown(precision));
   }
@@ -46,7 +47,7 @@ export async function loadQuestionAnsweringModel(
     config,
     tokenizer,
     weights,
-    ...(threads === undefined ? {} : { threads }),
+    threads,
   });
 }
 

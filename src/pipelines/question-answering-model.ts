@@ -29,12 +29,15 @@ export interface QuestionAnsweringModelParts {
   readonly config: BertConfig;
   readonly tokenizer: BertTokenizer;
   readonly weights: QuestionAnsweringWeights;
-  /** Of the engine; one a core unless told. */
+  /** Threads that the model may keep busy, its lanes included; the engine's choice, and one lane, unless told. */
   readonly threads?: number;
 }
 
-/** Layers with more numbers than this are not baked into the program: they would be in memory thrice. */
-const BAKED_LIMIT = 2 ** 26;
+/**
+ * Layers with more numbers than this make a large model. Its weights are not baked into the program, where they would be
+ * in memory thrice, and all threads work on one window. The products of a smaller model are hardly worth dividing.
+ */
+const LARGE_MODEL = 2 ** 26;
 
 type LogitsProgram = Program<'startLogits' | 'endLogits'>;
 
@@ -43,19 +46,22 @@ export class QuestionAnsweringModel {
   readonly config: BertConfig;
   readonly tokenizer: BertTokenizer;
   readonly precision: Precision;
+  /** How many windows are read at a time. */
+  readonly lanes: number;
   readonly #program: LogitsProgram;
   readonly #fedWeights: Feeds;
 
   private constructor(
     { name, config, tokenizer }: QuestionAnsweringModelParts,
-    precision: Precision,
+    how: { readonly precision: Precision; readonly lanes: number },
     program: LogitsProgram,
     fedWeights: Feeds,
   ) {
     this.name = name;
     this.config = config;
     this.tokenizer = tokenizer;
-    this.precision = precision;
+    this.precision = how.precision;
+    this.lanes = how.lanes;
     this.#program = program;
     this.#fedWeights = fedWeights;
   }
@@ -64,34 +70,41 @@ export class QuestionAnsweringModel {
   static async create(parts: QuestionAnsweringModelParts): Promise<QuestionAnsweringModel> {
     const { weights, threads } = parts;
     checkFit(parts);
-    const { parameters, logits } = questionAnsweringGraph(parts.config);
-    const { baked, fed } = divideWeights(weights.float32);
+    const precision = weights.int8.size > 0 ? 'int8' : 'float32';
+    const isLarge = layerSize(weights) > LARGE_MODEL;
+    const lanes = precision === 'int8' && !isLarge ? (threads ?? 1) : 1;
+    const { parameters, logits } = questionAnsweringGraph(parts.config, { padded: precision === 'float32' });
+    const { baked, fed } = divideWeights(weights.float32, isLarge);
     const program = await compile(logits, {
       int8Weights: weights.int8,
       constants: baked,
-      ...(threads === undefined ? {} : { threads }),
+      ...(threads === undefined ? {} : { threads: threads / lanes }),
     });
     const fedWeights: Record<string, HostTensor> = {};
     for (const { name, shape } of parameters) {
       const data = fed.get(name);
       if (data !== undefined) fedWeights[name] = { data, shape };
     }
-    return new QuestionAnsweringModel(parts, weights.int8.size > 0 ? 'int8' : 'float32', program, fedWeights);
+    return new QuestionAnsweringModel(parts, { precision, lanes }, program, fedWeights);
   }
 
   /**
    * The logits of windows, each as if it were alone: padding and neighbours change nothing but rounding.
    *
-   * In int8 windows do run alone. The engine gives the activations of a whole batch one scale, by which windows would
-   * change each other's logits; and on a processor batches are hardly faster, since one window keeps it busy.
+   * In int8 windows do run alone, several at a time. The engine gives the activations of a whole batch one scale, by
+   * which windows would change each other's logits; and on a processor batches are hardly faster.
    *
    * @returns for each window its start and end logits, without those of padding
    * @throws BertramError `failed` when a logit is not a finite number
    */
   async logits(windows: readonly WindowInput[]): Promise<WindowLogits[]> {
     if (this.precision === 'float32') return this.#runBatch(windows);
-    const logits: WindowLogits[] = [];
-    for (const window of windows) logits.push(...(await this.#runBatch([window])));
+    const logits = new Array<WindowLogits>(windows.length);
+    const waiting = windows.entries();
+    const lane = async (): Promise<void> => {
+      for (const [index, window] of waiting) logits[index] = (await this.#runBatch([window]))[0]!;
+    };
+    await Promise.all(Array.from({ length: this.lanes }, lane));
     return logits;
   }
 
@@ -102,8 +115,9 @@ export class QuestionAnsweringModel {
 
   /** One run of the program, padded to the longest window. */
   async #runBatch(windows: readonly WindowInput[]): Promise<WindowLogits[]> {
-    const batch = padWindows(windows, this.config.padTokenId);
-    const { startLogits, endLogits } = await this.#program.run({ ...batch, ...this.#fedWeights });
+    const { attention_mask, ...batch } = padWindows(windows, this.config.padTokenId);
+    const mask = this.precision === 'float32' ? { attention_mask } : {};
+    const { startLogits, endLogits } = await this.#program.run({ ...batch, ...mask, ...this.#fedWeights });
     const sequence = batch.input_ids.shape[1]!;
     return windows.map(({ inputIds: { length } }, row) => {
       const part = ({ data }: HostTensor): Float32Array =>
@@ -125,11 +139,12 @@ export class QuestionAnsweringModel {
   }
 }
 
-/** The inference graph, and the parameters it declares. */
-export function questionAnsweringGraph(config: BertConfig) {
+/** The inference graph, and the parameters it declares. Where batches are never padded it takes no `attention_mask`. */
+export function questionAnsweringGraph(config: BertConfig, options?: { readonly padded: boolean }) {
   const parameters = new Parameters();
   const dropout = new Dropout({ training: false });
-  const { startLogits, endLogits } = bertForQuestionAnswering(parameters, config, bertInputs(), dropout);
+  const inputs = bertInputs(options);
+  const { startLogits, endLogits } = bertForQuestionAnswering(parameters, config, inputs, dropout);
   return { parameters: parameters.all, logits: { startLogits, endLogits } };
 }
 
@@ -138,18 +153,25 @@ export function isQuantizable({ name, shape }: Pick<Parameter, 'name' | 'shape'>
   return shape.length === 2 && !name.startsWith('bert.embeddings.') && !name.startsWith('qa_outputs.');
 }
 
+const isEmbedding = (name: string): boolean => name.startsWith('bert.embeddings.');
+
+/** How many numbers all layers have. */
+function layerSize({ float32, int8 }: QuestionAnsweringWeights): number {
+  let size = 0;
+  for (const [name, { length }] of float32) if (!isEmbedding(name)) size += length;
+  for (const { values } of int8.values()) size += values.length;
+  return size;
+}
+
 /**
  * Which weights are baked into the program, which packs them for its kernels once, and which are fed where they lie:
  * the embeddings, whose rows are only looked up, and the layers of large models, that gain a twentieth of their speed.
  */
-function divideWeights(weights: ReadonlyMap<string, Float32Array>) {
-  const isEmbedding = (name: string): boolean => name.startsWith('bert.embeddings.');
-  let size = 0;
-  for (const [name, { length }] of weights) if (!isEmbedding(name)) size += length;
+function divideWeights(weights: ReadonlyMap<string, Float32Array>, isLarge: boolean) {
   const baked = new Map<string, Float32Array>();
   const fed = new Map<string, Float32Array>();
   for (const [name, values] of weights) {
-    const target = isEmbedding(name) || size > BAKED_LIMIT ? fed : baked;
+    const target = isEmbedding(name) || isLarge ? fed : baked;
     target.set(name, values);
   }
   return { baked, fed };

@@ -40,7 +40,9 @@ export async function* readWindows(
   for (let begin = 0; begin < windows.length; begin += CHUNK) {
     const chunk = windows.slice(begin, begin + CHUNK);
     const logits = new Array<WindowLogits>(chunk.length);
-    for (const batch of batchesByLength(chunk, options)) {
+    // Enough for each lane that the last ones to finish are not waited for long.
+    const batchPieces = (options.batchPieces ?? defaultReadingOptions.batchPieces) * model.lanes;
+    for (const batch of batchesByLength(chunk, { ...options, batchPieces })) {
       const results = await model.logits(batch.map((index) => chunk[index]!));
       batch.forEach((index, row) => (logits[index] = results[row]!));
       done += batch.length;
