@@ -21,6 +21,8 @@ import type { TokenizedText } from './tokenized-text.ts';
 const PIECES = 'pieces';
 const SENTENCES = 'sentences';
 const DOCUMENTS = 'documents';
+/** Pieces of the longest document that is kept in memory. */
+const LARGEST_LOADED = 1 << 20;
 const SENTENCE_BYTES = Uint32Array.BYTES_PER_ELEMENT;
 
 export interface CorpusCounts {
@@ -123,12 +125,16 @@ export class Corpus implements SentenceSource {
   readonly #sentences: number;
   readonly #bytesPerPiece: number;
   #ends = new Uint32Array(1024);
+  /** The document that is in memory, and its pieces. */
+  #loaded = -1;
+  #loadedPieces: PieceArray;
 
   private constructor(directory: string, places: Float64Array, vocabularySize: number) {
     this.#directory = directory;
     this.#places = places;
     this.documentCount = places.length / 2 - 1;
-    this.#bytesPerPiece = pieceArray(0, vocabularySize).BYTES_PER_ELEMENT;
+    this.#loadedPieces = pieceArray(LARGEST_LOADED, vocabularySize);
+    this.#bytesPerPiece = this.#loadedPieces.BYTES_PER_ELEMENT;
     this.#pieces = openSync(join(directory, PIECES), 'r');
     this.#sentences = openSync(join(directory, SENTENCES), 'r');
   }
@@ -159,9 +165,22 @@ export class Corpus implements SentenceSource {
     return ends;
   }
 
+  /** Keeps a document in memory, unless it is very long: most of what is read next is from it. */
+  load(document: number): void {
+    const count = this.pieceCount(document);
+    if (count > LARGEST_LOADED) return;
+    this.#read(
+      this.#pieces,
+      this.#loadedPieces.subarray(0, count),
+      this.#places[2 * document]! * this.#bytesPerPiece,
+    );
+    this.#loaded = document;
+  }
+
   /** Fills `into` with pieces of a document. */
-  readPieces({ document, begin }: Pick<Span, 'document' | 'begin'>, into: PieceArray): void {
-    this.#read(this.#pieces, into, (this.#places[2 * document]! + begin) * this.#bytesPerPiece);
+  readPieces({ document, begin, end }: Span, into: PieceArray): void {
+    if (document === this.#loaded) into.set(this.#loadedPieces.subarray(begin, end));
+    else this.#read(this.#pieces, into, (this.#places[2 * document]! + begin) * this.#bytesPerPiece);
   }
 
   close(): void {

@@ -36,16 +36,23 @@ class GrowingArray<T extends UnsignedArray> {
     return this.#array.subarray(0, this.#length) as T;
   }
 
+  push(value: number): void {
+    if (this.#length === this.#array.length) this.#grow(this.#length + 1);
+    this.#array[this.#length++] = value;
+  }
+
   append(values: ArrayLike<number>): void {
     const needed = this.#length + values.length;
-    if (needed > this.#array.length) {
-      const Class = this.#array.constructor as new (length: number) => T;
-      const larger = new Class(2 * needed);
-      larger.set(this.values);
-      this.#array = larger;
-    }
+    if (needed > this.#array.length) this.#grow(needed);
     this.#array.set(values, this.#length);
     this.#length = needed;
+  }
+
+  #grow(needed: number): void {
+    const Class = this.#array.constructor as new (length: number) => T;
+    const larger = new Class(2 * needed);
+    larger.set(this.values);
+    this.#array = larger;
   }
 }
 
@@ -78,10 +85,10 @@ export class ExampleShuffle {
     this.#inputIds.append(inputIds);
     this.#positions.append(maskedLmPositions);
     this.#labels.append(maskedLmIds);
-    this.#secondSegments.append([secondSegment]);
-    this.#nextSentenceLabels.append([nextSentenceLabel]);
-    this.#pieceEnds.append([this.#inputIds.length]);
-    this.#predictionEnds.append([this.#positions.length]);
+    this.#secondSegments.push(secondSegment);
+    this.#nextSentenceLabels.push(nextSentenceLabel);
+    this.#pieceEnds.push(this.#inputIds.length);
+    this.#predictionEnds.push(this.#positions.length);
   }
 
   get counts(): ExampleCounts {

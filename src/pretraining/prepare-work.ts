@@ -78,6 +78,7 @@ export class PrepareWork implements PrepareWorker {
     const examples = new ExampleShuffle(recipe.vocabularySize);
     const sequence = pieceArray(recipe.maxSeqLength, recipe.vocabularySize);
     for (const document of documents) {
+      corpus.load(document);
       for (const pair of segmentPairs(document, corpus, candidates, recipe, random)) {
         const { inputIds, secondSegment } = this.#assemble(corpus, pair, sequence);
         const count = masker.mask(inputIds, secondSegment, random);

@@ -48,17 +48,13 @@ export class SentenceSplitter {
     this.#segmenter = new Intl.Segmenter(locale, { granularity: 'sentence' });
   }
 
-  /** The sentences of a paragraph in its order, white space between them included. */
-  split(paragraph: string): string[] {
-    const sentences: string[] = [];
-    let begin = 0;
-    for (const { index } of this.#segmenter.segment(paragraph)) {
-      if (index === 0 || joins(paragraph, index)) continue;
-      sentences.push(paragraph.slice(begin, index));
-      begin = index;
-    }
-    if (begin < paragraph.length) sentences.push(paragraph.slice(begin));
-    return sentences;
+  /** Where the sentences of a paragraph end: UTF-16 offsets, the last one the paragraph's own end. */
+  ends(paragraph: string): number[] {
+    const ends: number[] = [];
+    for (const { index } of this.#segmenter.segment(paragraph))
+      if (index > 0 && !joins(paragraph, index)) ends.push(index);
+    ends.push(paragraph.length);
+    return ends;
   }
 }
 

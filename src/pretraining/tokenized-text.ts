@@ -56,31 +56,36 @@ export class TextTokenizer {
    * @throws BadLine for a line that is not UTF-8, or binary
    */
   tokenize(bytes: Uint8Array): TokenizedText {
-    const sentences: Int32Array[] = [];
+    const paragraphs: Int32Array[] = [];
+    const sentenceLengths: number[] = [];
     const documentEnds: number[] = [];
     const lines = linesOf(bytes);
     let length = 0;
     for (const line of lines) {
       if (line.trim() === '') {
-        documentEnds.push(sentences.length);
+        documentEnds.push(sentenceLengths.length);
         continue;
       }
-      for (const sentence of this.#splitter?.split(line) ?? [line]) {
-        const { ids } = this.#tokenizer.encode(sentence);
-        if (ids.length === 0) continue;
-        sentences.push(ids);
-        length += ids.length;
+      const { ids, starts } = this.#tokenizer.encode(line);
+      paragraphs.push(ids);
+      length += ids.length;
+      // A sentence has the pieces that begin in it: no word goes on over its end.
+      let piece = 0;
+      for (const end of this.#splitter?.ends(line) ?? [line.length]) {
+        const first = piece;
+        while (piece < starts.length && starts[piece]! < end) piece++;
+        if (piece > first) sentenceLengths.push(piece - first);
       }
     }
     const pieces = pieceArray(length, this.#tokenizer.vocabulary.size);
     let at = 0;
-    for (const ids of sentences) {
+    for (const ids of paragraphs) {
       pieces.set(ids, at);
       at += ids.length;
     }
     return {
       pieces,
-      sentenceLengths: Uint32Array.from(sentences, (ids) => ids.length),
+      sentenceLengths: Uint32Array.from(sentenceLengths),
       documentEnds: Uint32Array.from(documentEnds),
       lines: lines.length,
     };
