@@ -1,12 +1,13 @@
 /**
  * `npm run bench -- NAME [--json]`: one comparison with a peer, both sides measured in turns. Names: tokenizer,
- * question-answering, train-step. Peers are found in the Python that BERTRAM_PEER_PYTHON names, or in `python3`.
+ * vocab, question-answering, train-step. Peers are found in the Python that BERTRAM_PEER_PYTHON names, or in `python3`.
  */
 import { BertramError } from '../src/support/errors.ts';
 import type { BenchResult } from './bench-result.ts';
 
 const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchResult> }>>> = {
   tokenizer: () => import('./tokenizer.ts'),
+  vocab: () => import('./vocab.ts'),
   'question-answering': () => import('./question-answering.ts'),
   'train-step': () => import('./train-step.ts'),
 };
