@@ -43,6 +43,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'fine-tune a model on question answering, with the flags of run_qa.py',
     load: async () => (await import('./finetune.ts')).finetuneCommand,
   },
+  pretrain: {
+    description: 'train a model from scratch, or further, on masked pieces and pairs of sentences',
+    load: async () => (await import('./pretrain.ts')).pretrainCommand,
+  },
   vocab: {
     description: 'learn a WordPiece vocabulary from texts',
     load: async () => (await import('./vocab.ts')).vocabCommand,
@@ -50,6 +54,18 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   prepare: {
     description: 'a corpus to pretraining shards: sentence pairs with masked words',
     load: async () => (await import('./prepare.ts')).prepareCommand,
+  },
+  'fill-mask': {
+    description: 'what may stand at each [MASK] of a text',
+    load: async () => (await import('./fill-mask.ts')).fillMaskCommand,
+  },
+  'next-sentence': {
+    description: 'how likely a text follows another',
+    load: async () => (await import('./next-sentence.ts')).nextSentenceCommand,
+  },
+  features: {
+    description: 'the hidden states of a model for each line of a text',
+    load: async () => (await import('./features.ts')).featuresCommand,
   },
   quantize: {
     description: 'store a model in int8, a quarter of the size',

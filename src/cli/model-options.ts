@@ -12,16 +12,22 @@ export interface ModelFlags {
 }
 
 export function addModelOptions(command: Command): Command {
+  return addFloatModelOptions(command).addOption(
+    new Option(
+      '--precision <name>',
+      'what linear layers multiply in; as the model is stored unless told',
+    ).choices(['float32', 'int8']),
+  );
+}
+
+/** Of commands that run their model in float32 only. */
+export type FloatModelFlags = Omit<ModelFlags, 'precision'>;
+
+export function addFloatModelOptions(command: Command): Command {
   return command
     .option(
       '--model <dir>',
       'a directory in Hugging Face layout; the model that ships with bertram unless told',
-    )
-    .addOption(
-      new Option(
-        '--precision <name>',
-        'what linear layers multiply in; as the model is stored unless told',
-      ).choices(['float32', 'int8']),
     )
     .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole);
 }

@@ -1,8 +1,26 @@
 /** Question answering and evaluation: what a library user calls. */
 export { evaluate, type Evaluation, type EvaluationMetrics, type EvaluationOptions } from './evaluation.ts';
+export {
+  FillMask,
+  type FilledBlank,
+  type FillMaskEvent,
+  type FillMaskOptions,
+  type FillMaskRequest,
+  type MaskCandidate,
+} from './fill-mask.ts';
+export { writeFeatureFile } from './feature-file.ts';
+export {
+  FeatureModel,
+  poolings,
+  type FeatureModelOptions,
+  type Pooling,
+  type SequenceStates,
+} from './feature-model.ts';
+export { FeatureExtractor, type FeatureOptions, type TextFeatures } from './features.ts';
 export { defaultModelDirectory, openModelDirectory } from './model-directory.ts';
 export { loadQuestionAnsweringModel, type ModelLoadOptions } from './model-loading.ts';
 export { isCased, loadTokenizer } from './model-tokenizer.ts';
+export { NextSentence, type NextSentenceScores, type SentencePair } from './next-sentence.ts';
 export {
   isQuantizable,
   questionAnsweringGraph,
