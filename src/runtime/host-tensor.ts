@@ -18,7 +18,9 @@ export interface HostTensor<Data extends HostData = HostData> {
   readonly shape: readonly number[];
 }
 
-const ARRAY_CLASSES: Readonly<Record<DType, new (length: number) => HostData>> = {
+export const ARRAY_CLASSES: Readonly<
+  Record<DType, { new (contents: number | ArrayBuffer): HostData; readonly BYTES_PER_ELEMENT: number }>
+> = {
   float32: Float32Array,
   int32: Int32Array,
   int64: BigInt64Array,

@@ -8,22 +8,16 @@
  * not know that the two share memory, so this is safe where each number of the result depends on the numbers at the
  * same place alone (an optimizer's update), and wrong elsewhere (docs/decisions/0004-engine-facts.md).
  */
-import * as ort from '#onnxruntime';
 import type { Node, Tensor } from '../graph/index.ts';
 import { lower, type InputDeclaration, type LoweredModel, type LowerOptions } from '../onnx/index.ts';
 import { BertramError, messageOf } from '../support/errors.ts';
+import { engine } from './engine.ts';
 import { bindShape, type HostTensor } from './host-tensor.ts';
+import type { Engine, EngineName, Session, SessionOptions } from './session.ts';
 
-export interface CompileOptions extends LowerOptions {
-  /** Threads inside one operation; the engine's choice (one a core) unless told. */
-  readonly threads?: number;
-  /**
-   * Keep freed memory for the next run (fast, the default), or give it back to the system after each run: training of
-   * large models peaks lower.
-   */
-  readonly keepMemory?: boolean;
-  /** Writes the engine's time line of each operation to a file that begins with this name. */
-  readonly profile?: string;
+export interface CompileOptions extends LowerOptions, SessionOptions {
+  /** How to call the engine; the best way there is unless told. */
+  readonly engine?: EngineName;
 }
 
 export type Feeds = Readonly<Record<string, HostTensor>>;
@@ -34,38 +28,29 @@ export async function compile<Name extends string>(
   options: CompileOptions = {},
 ): Promise<Program<Name>> {
   const model = lower(outputs, options);
+  const chosen = await engine(options.engine);
   try {
-    const session = await ort.InferenceSession.create(model.bytes, sessionOptions(options));
-    return new Program<Name>(session, model);
+    return new Program<Name>(chosen, await chosen.open(model, options), model);
   } catch (error) {
     throw engineError('compile', error, model.origins);
   }
 }
 
-function sessionOptions(options: CompileOptions): ort.InferenceSession.SessionOptions {
-  const { threads, keepMemory = true, profile } = options;
-  return {
-    graphOptimizationLevel: 'all',
-    // Memory patterns are planned for one set of sizes; our batches change theirs.
-    enableMemPattern: false,
-    enableCpuMemArena: keepMemory,
-    // Silent: what goes wrong is thrown.
-    logSeverityLevel: 4,
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-  };
-}
-
 export class Program<Name extends string = string> {
   readonly inputs: readonly InputDeclaration[];
   readonly outputs: readonly InputDeclaration[];
-  readonly #session: ort.InferenceSession;
+  /** How the engine is called. */
+  readonly engine: EngineName;
+  /** Why it is not called the native way, where that was tried first. */
+  readonly fallbackReason: string | undefined;
+  readonly #session: Session;
   readonly #origins: ReadonlyMap<string, Node>;
-  readonly #declared: ReadonlyMap<string, InputDeclaration>;
   /** The inputs, those that bind letters before those with products of them. */
   readonly #bindingOrder: readonly InputDeclaration[];
 
-  constructor(session: ort.InferenceSession, model: LoweredModel) {
+  constructor(chosen: Engine, session: Session, model: LoweredModel) {
+    this.engine = chosen.name;
+    this.fallbackReason = chosen.fallbackReason;
     this.#session = session;
     this.#origins = model.origins;
     this.inputs = model.inputs;
@@ -73,11 +58,10 @@ export class Program<Name extends string = string> {
     const isProduct = (value: InputDeclaration): boolean =>
       value.shape.some((dim) => String(dim).includes('*'));
     this.#bindingOrder = [...model.inputs].sort((a, b) => Number(isProduct(a)) - Number(isProduct(b)));
-    this.#declared = new Map([...model.inputs, ...model.outputs].map((value) => [value.name, value]));
   }
 
   /**
-   * @param feeds every input, by name
+   * @param feeds every input, by name; they must not change until the run is over
    * @param into arrays to write results into, by name; results not named here come in new arrays
    * @throws BertramError `bad-graph` when an input is missing, unknown or of another type or shape
    */
@@ -94,29 +78,26 @@ export class Program<Name extends string = string> {
         throw new BertramError('bad-graph', `run: expected an input ${name}, got none`);
       bindShape(`run: input ${name}`, tensor, dtype, shape, bindings);
     }
-    const fetches: Record<string, ort.Tensor | null> = {};
-    for (const { name, dtype, shape } of this.outputs) {
-      const tensor = into[name as Name];
-      if (tensor !== undefined) bindShape(`run: result ${name}`, tensor, dtype, shape, bindings);
-      fetches[name] = tensor === undefined ? null : this.#wrap(name, tensor);
-    }
-    const wrapped: Record<string, ort.Tensor> = {};
-    for (const { name } of this.inputs) wrapped[name] = this.#wrap(name, feeds[name]!);
+    const places = this.outputs.map(({ name, dtype, shape }) => {
+      const place = into[name as Name];
+      if (place !== undefined) bindShape(`run: result ${name}`, place, dtype, shape, bindings);
+      return place;
+    });
+    const fed = this.inputs.map(({ name }) => feeds[name]!);
 
-    let results: ort.InferenceSession.OnnxValueMapType;
+    let results: readonly HostTensor[];
     try {
-      results = await this.#session.run(wrapped, fetches);
+      results = await this.#session.run(fed, places);
     } catch (error) {
       throw engineError('run', error, this.#origins);
     }
-    const read = this.outputs.map(({ name, dtype, shape }) => {
-      const { data, dims } = results[name] as ort.Tensor;
-      const result = into[name as Name] ?? ({ data, shape: dims } as HostTensor);
+    const named = this.outputs.map(({ name, dtype, shape }, i) => {
+      const result = results[i]!;
       // A slice beyond the end of a symbolic axis, say, comes out shorter than declared.
       bindShape(`run: result ${name}`, result, dtype, shape, bindings);
       return [name, result];
     });
-    return Object.fromEntries(read) as Record<Name, HostTensor>;
+    return Object.fromEntries(named) as Record<Name, HostTensor>;
   }
 
   /** Frees the engine's memory. The program cannot run any more. */
@@ -127,11 +108,6 @@ export class Program<Name extends string = string> {
   /** Ends a profile that `compile` began, and writes it. */
   endProfiling(): void {
     this.#session.endProfiling();
-  }
-
-  #wrap(name: string, { data, shape }: HostTensor): ort.Tensor {
-    const { dtype } = this.#declared.get(name)!;
-    return new ort.Tensor(dtype as 'float32', data as Float32Array, shape);
   }
 }
 
