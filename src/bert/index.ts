@@ -17,6 +17,7 @@ export {
   type BertInputs,
   type SpanLogits,
 } from './model.ts';
+export { convertBert, type Conversion } from './conversion.ts';
 export { bertConfigOf, loadBertParameters, saveBert, type BertLoadOptions } from './pretrained.ts';
 export {
   bertForMaskedLm,

@@ -71,7 +71,6 @@ export async function loadBertParameters(
  * training started from.
  *
  * @param architecture the class in transformers that has these parameters, such as `BertForQuestionAnswering`
- * @param headFields what `config.json` says of a head besides, such as `id2label`
  */
 export async function saveBert(
   directory: string,
@@ -79,19 +78,23 @@ export async function saveBert(
   config: BertConfig,
   tensors: readonly TensorToWrite[],
   vocabularyFiles: Pick<ModelDirectory, 'vocabText' | 'tokenizerJsonText' | 'doLowerCase'>,
-  headFields: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  const { vocabText, tokenizerJsonText, doLowerCase } = vocabularyFiles;
-  const files: Record<string, string | undefined> = {
-    'config.json': formatJson({ ...formatBertConfig(config, architecture), ...headFields }),
+  const { vocabText, tokenizerJsonText, doLowerCase = false } = vocabularyFiles;
+  const files = {
+    'config.json': formatJson(formatBertConfig(config, architecture)),
     'vocab.txt': vocabText,
     'tokenizer.json': tokenizerJsonText,
-    'tokenizer_config.json': formatJson({
-      tokenizer_class: 'BertTokenizer',
-      do_lower_case: doLowerCase ?? false,
-      model_max_length: config.maxPositionEmbeddings,
-    }),
+    'tokenizer_config.json': formatJson(formatTokenizerConfig(config, doLowerCase)),
   };
+  await writeModelDirectory(directory, files, tensors);
+}
+
+/** Writes texts by file name, those that there are, and then weights, into a directory that is made if need be. */
+export async function writeModelDirectory(
+  directory: string,
+  files: Readonly<Record<string, string | undefined>>,
+  tensors: readonly TensorToWrite[],
+): Promise<void> {
   await mkdir(directory, { recursive: true });
   for (const [name, text] of Object.entries(files)) {
     if (text !== undefined) await writeFileAtomic(join(directory, name), text);
@@ -99,6 +102,15 @@ export async function saveBert(
   await writeModelWeights(directory, tensors);
 }
 
-function formatJson(value: unknown): string {
+/** The `tokenizer_config.json` that transformers reads. */
+export function formatTokenizerConfig(config: BertConfig, lowercase: boolean): Record<string, unknown> {
+  return {
+    tokenizer_class: 'BertTokenizer',
+    do_lower_case: lowercase,
+    model_max_length: config.maxPositionEmbeddings,
+  };
+}
+
+export function formatJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

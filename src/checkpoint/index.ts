@@ -10,7 +10,7 @@ export type { FileContent } from './atomic-file.ts';
 export { firstNonFinite } from './finite-check.ts';
 export { openModelWeights, openWeights, readModelDirectory } from './model-directory.ts';
 export type { ModelDirectory } from './model-directory.ts';
-export { loadParameters } from './parameter-loading.ts';
+export { checkRepeats, loadParameters, storedByName } from './parameter-loading.ts';
 export type { LoadOptions, LoadedParameters, WantedParameter } from './parameter-loading.ts';
 export { canonicalName, tiedName } from './parameter-names.ts';
 export { SCALE_SUFFIX, dequantizeRows, quantizeRows } from './quantized-matrix.ts';

@@ -97,8 +97,8 @@ export async function loadParameters(
   return { parameters, quantized, missing, unexpected };
 }
 
-/** The tensors of a source by their canonical names, without buffers. */
-function storedByName(source: WeightSource): ReadonlyMap<string, string> {
+/** The tensors of a source by their canonical names, without buffers: canonical name to the source's own. */
+export function storedByName(source: WeightSource): ReadonlyMap<string, string> {
   const stored = new Map<string, string>();
   for (const name of source.tensors.keys()) {
     const canonical = canonicalName(name);
@@ -153,14 +153,18 @@ async function unusedTensors(
     if (used.has(name)) continue;
     const twin = stored.get(tiedName(canonical) ?? '');
     if (twin === undefined || !used.has(twin)) unexpected.push(name);
-    else if (!(await haveEqualBytes(source, name, twin))) {
-      throw new BertramError(
-        'unsupported',
-        `${source.path}: expected ${shown(name)} to repeat ${shown(twin)}, to which BERT ties it, got other values`,
-      );
-    }
+    else await checkRepeats(source, name, twin);
   }
   return [...unexpected, ...source.unlisted];
+}
+
+/** @throws BertramError `unsupported` when a tensor differs from the one that it should repeat */
+export async function checkRepeats(source: WeightSource, name: string, twin: string): Promise<void> {
+  if (await haveEqualBytes(source, name, twin)) return;
+  throw new BertramError(
+    'unsupported',
+    `${source.path}: expected ${shown(name)} to repeat ${shown(twin)}, to which BERT ties it, got other values`,
+  );
 }
 
 async function haveEqualBytes(source: WeightSource, a: string, b: string): Promise<boolean> {
