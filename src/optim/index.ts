@@ -16,3 +16,4 @@ export {
   type Schedule,
   type ScheduleName,
 } from './schedules.ts';
+export { lbfgs, type LbfgsOptions, type LbfgsResult, type ValueAndGradient } from './lbfgs.ts';

@@ -15,3 +15,5 @@ export { WordCounter } from './word-counter.ts';
 export type { LeftOut, WordCounterOptions } from './word-counter.ts';
 export { bertSpecialTokens, trainWordPiece } from './word-piece-trainer.ts';
 export type { TrainerEvent, TrainerOptions } from './word-piece-trainer.ts';
+export { truncatedInput } from './truncated-input.ts';
+export type { TextOrPair, TruncatedInput } from './truncated-input.ts';
