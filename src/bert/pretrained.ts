@@ -71,6 +71,7 @@ export async function loadBertParameters(
  * training started from.
  *
  * @param architecture the class in transformers that has these parameters, such as `BertForQuestionAnswering`
+ * @param headFields what `config.json` says of a head besides, such as `id2label`
  */
 export async function saveBert(
   directory: string,
@@ -78,10 +79,11 @@ export async function saveBert(
   config: BertConfig,
   tensors: readonly TensorToWrite[],
   vocabularyFiles: Pick<ModelDirectory, 'vocabText' | 'tokenizerJsonText' | 'doLowerCase'>,
+  headFields: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const { vocabText, tokenizerJsonText, doLowerCase = false } = vocabularyFiles;
   const files = {
-    'config.json': formatJson(formatBertConfig(config, architecture)),
+    'config.json': formatJson({ ...formatBertConfig(config, architecture), ...headFields }),
     'vocab.txt': vocabText,
     'tokenizer.json': tokenizerJsonText,
     'tokenizer_config.json': formatJson(formatTokenizerConfig(config, doLowerCase)),
