@@ -67,6 +67,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'the hidden states of a model for each line of a text',
     load: async () => (await import('./features.ts')).featuresCommand,
   },
+  convert: {
+    description: 'a TensorFlow 1 or PyTorch checkpoint to a directory in Hugging Face layout',
+    load: async () => (await import('./convert.ts')).convertCommand,
+  },
   quantize: {
     description: 'store a model in int8, a quarter of the size',
     load: async () => (await import('./quantize.ts')).quantizeCommand,
