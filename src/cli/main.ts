@@ -71,6 +71,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'a TensorFlow 1 or PyTorch checkpoint to a directory in Hugging Face layout',
     load: async () => (await import('./convert.ts')).convertCommand,
   },
+  classify: {
+    description: 'train a classifier of texts, and put texts into classes',
+    load: async () => (await import('./classify.ts')).classifyCommand,
+  },
   quantize: {
     description: 'store a model in int8, a quarter of the size',
     load: async () => (await import('./quantize.ts')).quantizeCommand,
@@ -90,14 +94,15 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 export async function main(argv: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
   const name = argv.find((arg) => Object.hasOwn(COMMANDS, arg));
   const called = name !== undefined && argv.indexOf(name) <= 1 ? name : undefined;
-  const title = called === undefined ? 'bertram' : `bertram ${called}`;
+  let title = called === undefined ? 'bertram' : `bertram ${called}`;
   try {
     if (argv.length === 0) {
       terminal.err.write((await program(terminal)).helpInformation());
       return EXIT_REQUEST_WRONG;
     }
     const root = await program(terminal, called);
-    const command = root.commands.find((candidate) => candidate.name() === called);
+    const command = nestedCommand(root, argv);
+    if (command !== undefined) title = titleOf(command);
     const args = command === undefined ? argv : withDashes(argv, command);
     if (command !== undefined) requireLast(command);
     await root.parseAsync([...args], { from: 'user' });
@@ -128,10 +133,27 @@ async function program(terminal: Terminal, called?: string): Promise<Command> {
     // Errors are reported in one line, by whoever catches them.
     writeErr: () => undefined,
   };
-  for (const command of [root, ...root.commands]) {
+  for (const command of withNested(root)) {
     command.exitOverride().configureOutput(output).allowExcessArguments(false);
   }
   return root;
+}
+
+/** The command that is called, or the one of its own that is: `train` of `classify`. */
+function nestedCommand(parent: Command, argv: readonly string[]): Command | undefined {
+  for (const [i, arg] of argv.slice(0, 2).entries()) {
+    const command = parent.commands.find((candidate) => candidate.name() === arg);
+    if (command !== undefined) return nestedCommand(command, argv.slice(i + 1)) ?? command;
+  }
+  return undefined;
+}
+
+function titleOf(command: Command): string {
+  return command.parent === null ? command.name() : `${titleOf(command.parent)} ${command.name()}`;
+}
+
+function withNested(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withNested)];
 }
 
 /** Looks for required options only when all others are known to be right, so that a misspelt one is named as such. */

@@ -11,6 +11,7 @@ export const whole = (text: string): number =>
   parse(text, 'a whole number from 0', (value) => Number.isSafeInteger(value) && value >= 0);
 export const positiveWhole = (text: string): number =>
   parse(text, 'a whole number from 1', (value) => Number.isSafeInteger(value) && value >= 1);
+export const integer = (text: string): number => parse(text, 'a whole number', Number.isSafeInteger);
 export const positive = (text: string): number =>
   parse(text, 'a number above 0', (value) => Number.isFinite(value) && value > 0);
 export const nonNegative = (text: string): number =>

@@ -1,4 +1,15 @@
 /** Question answering and evaluation: what a library user calls. */
+export { TextClassifier, type TextClassification, type TextClassifierOptions } from './classification.ts';
+export {
+  featureMatrix,
+  trainFeatureClassifier,
+  trainFineTunedClassifier,
+  type ClassifierTrainingEvent,
+  type ClassifierTrainingOptions,
+  type ClassifierTrainingResult,
+  type FeatureClassifierOptions,
+  type FineTunedClassifierOptions,
+} from './classifier-training.ts';
 export { evaluate, type Evaluation, type EvaluationMetrics, type EvaluationOptions } from './evaluation.ts';
 export {
   FillMask,

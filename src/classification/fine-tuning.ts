@@ -1,0 +1,131 @@
+/**
+ * Fine-tuning of encoder, pooler and a new head on labelled texts, as transformers' `run_classification.py` does it; what
+ * is written is a `BertForSequenceClassification` that transformers loads.
+ */
+import { mkdir } from 'node:fs/promises';
+import {
+  bertConfigOf,
+  bertInputs,
+  loadBertParameters,
+  padSequences,
+  saveBert,
+  type BertConfig,
+  type BertSequence,
+} from '../bert/index.ts';
+import type { ModelDirectory } from '../checkpoint/index.ts';
+import { input } from '../graph/index.ts';
+import { crossEntropy, Dropout, Parameters } from '../nn/index.ts';
+import { badInput } from '../support/errors.ts';
+import {
+  train,
+  writeTrainerState,
+  type Objective,
+  type TrainingData,
+  type TrainingEvent,
+  type TrainingOptions,
+  type TrainingResult,
+} from '../training/index.ts';
+import { classifierLogits, formatClassifierHead, type ClassifierHead } from './classifier-head.ts';
+
+const ARCHITECTURE = 'BertForSequenceClassification';
+/** What a pretrained model may lack: it then begins at random. */
+const NEW_PARTS = ['bert.pooler.', 'classifier.'] as const;
+
+export interface ClassifierFineTuningOptions {
+  /** What training starts from. Its head, if it is one for the same number of classes, is trained on. */
+  readonly model: ModelDirectory;
+  readonly head: ClassifierHead;
+  readonly sequences: readonly BertSequence[];
+  /** [n] ids of labels. */
+  readonly labels: Int32Array;
+  readonly training: TrainingOptions;
+  readonly outputDir: string;
+  readonly onEvent?: (event: TrainingEvent) => void;
+}
+
+/**
+ * Trains, and writes the model and `trainer_state.json` into the output directory.
+ *
+ * @throws BertramError `bad-input` when a text is longer than the model's positions or has ids beyond its vocabulary
+ */
+export async function fineTuneClassifier(options: ClassifierFineTuningOptions): Promise<TrainingResult> {
+  const { model, head, sequences, labels, training, outputDir, onEvent } = options;
+  const config = bertConfigOf(model);
+  checkSequences(sequences, config);
+  await mkdir(outputDir, { recursive: true });
+  const { state, progress, result } = await train(
+    classificationObjective(config, head),
+    trainingData(sequences, labels, config),
+    { ...training, saveSteps: 0 },
+    {
+      initialize: async (state) => {
+        state.initialize(training.seed, (name) => NEW_PARTS.some((part) => name.startsWith(part)));
+        await loadBertParameters(model, state.parameters, {
+          into: (name) => state.viewOf(state.values, name).data,
+          mayMiss: NEW_PARTS,
+        });
+        return undefined;
+      },
+      save: () => Promise.resolve(),
+      ...(onEvent === undefined ? {} : { onEvent }),
+    },
+  );
+  const tensors = state.parameters.map(({ name, shape }) => ({
+    name,
+    dtype: 'F32' as const,
+    shape,
+    data: state.viewOf(state.values, name).data,
+  }));
+  await saveBert(outputDir, ARCHITECTURE, config, tensors, model, formatClassifierHead(head));
+  await writeTrainerState(outputDir, progress);
+  return result;
+}
+
+/** The graph that is trained: inputs `input_ids`, `token_type_ids`, `attention_mask`, and `labels` int32 [B]. */
+export function classificationObjective(config: BertConfig, head: ClassifierHead): Objective {
+  const parameters = new Parameters();
+  const dropout = new Dropout({ training: true });
+  const logits = classifierLogits(head, parameters, config, bertInputs(), dropout);
+  const loss = crossEntropy(logits, input('labels', 'int32', ['B']));
+  return { loss, parameters: parameters.all, dropout };
+}
+
+function trainingData(
+  sequences: readonly BertSequence[],
+  labels: Int32Array,
+  { padTokenId }: BertConfig,
+): TrainingData {
+  return {
+    lengths: Uint32Array.from(sequences, ({ inputIds }) => inputIds.length),
+    collate: (indices) => {
+      const feeds = padSequences(
+        Array.from(indices, (index) => sequences[index]!),
+        padTokenId,
+      );
+      const [batch, sequence] = feeds.input_ids.shape as [number, number];
+      const members = Int32Array.from(indices, (index) => labels[index]!);
+      return {
+        feeds: { ...feeds, labels: { data: members, shape: [batch] } },
+        sizes: new Map([
+          ['B', batch],
+          ['S', sequence],
+        ]),
+      };
+    },
+  };
+}
+
+function checkSequences(sequences: readonly BertSequence[], config: BertConfig): void {
+  const { maxPositionEmbeddings, vocabSize } = config;
+  for (const { inputIds } of sequences) {
+    if (inputIds.length > maxPositionEmbeddings) {
+      badInput(
+        'max_seq_length',
+        `at most the model's ${maxPositionEmbeddings} positions`,
+        `${inputIds.length}`,
+      );
+    }
+    const id = inputIds.find((candidate) => candidate >= vocabSize);
+    if (id !== undefined) badInput('tokenizer', `ids below the model's vocab_size ${vocabSize}`, `${id}`);
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * `bertram classify train` and `bertram classify predict`: classifiers of texts, on frozen features or fine-tuned.
+ *
+ * ```
+ * bertram classify train --file reviews.csv --text-column text --label-column stars --output-dir OUT
+ * bertram classify predict --model-dir OUT --text 'It broke on the second day.'
+ * ```
+ */
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { writeFileAtomic } from '../checkpoint/index.ts';
+import {
+  readLabelledFile,
+  readTextFile,
+  splitTexts,
+  type ClassificationMetrics,
+  type LabelledText,
+} from '../classification/index.ts';
+import { fineTuningAdamW } from '../optim/index.ts';
+import { TextClassifier, trainFeatureClassifier, trainFineTunedClassifier } from '../pipelines/index.ts';
+import { badInput } from '../support/errors.ts';
+import type { TextOrPair } from '../tokenizers/index.ts';
+import { given } from './model-options.ts';
+import { fraction, integer, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
+import { ProgressLine } from './progress-line.ts';
+import type { Output, Terminal } from './terminal.ts';
+import { TrainingReporter } from './training-reporter.ts';
+
+interface TrainFlags {
+  readonly file: string;
+  readonly textColumn: string;
+  readonly pairColumn?: string;
+  readonly labelColumn: string;
+  readonly outputDir: string;
+  readonly overwriteOutputDir?: true;
+  readonly model?: string;
+  readonly mode: 'features' | 'finetune';
+  readonly validationFile?: string;
+  readonly validationSplit?: number;
+  readonly maxSeqLength?: number;
+  readonly layer: number;
+  readonly pooling: 'mean' | 'cls';
+  readonly inverseRegularization: number;
+  readonly maxIterations: number;
+  readonly tolerance: number;
+  readonly learningRate: number;
+  readonly numTrainEpochs: number;
+  readonly maxSteps?: number;
+  readonly batchSize: number;
+  readonly warmupRatio: number;
+  readonly weightDecay: number;
+  readonly loggingSteps: number;
+  readonly precision: 'float32' | 'int8';
+  readonly seed: number;
+  readonly threads?: number;
+  readonly json?: true;
+}
+
+interface PredictFlags {
+  readonly modelDir: string;
+  readonly text?: readonly string[];
+  readonly file?: string;
+  readonly textColumn: string;
+  readonly pairColumn?: string;
+  readonly maxSeqLength?: number;
+  readonly threads?: number;
+  readonly json?: true;
+}
+
+export function classifyCommand(terminal: Terminal): Command {
+  return new Command('classify')
+    .addCommand(trainCommand(terminal))
+    .addCommand(predictCommand(terminal))
+    .action(() => badInput('command', 'train or predict', 'neither'));
+}
+
+function trainCommand(terminal: Terminal): Command {
+  return new Command('train')
+    .description('make a classifier from labelled texts')
+    .requiredOption('--file <file>', 'labelled texts: .csv, .tsv or .jsonl, plain or .gz')
+    .option('--text-column <name>', 'where the text is', 'text')
+    .option('--pair-column <name>', 'where the second text of a pair is')
+    .option('--label-column <name>', 'where the label is', 'label')
+    .requiredOption('--output-dir <dir>', 'where the classifier and its results go')
+    .option('--overwrite-output-dir', 'write into a directory that is not empty')
+    .option(
+      '--model <dir>',
+      'a directory in Hugging Face layout; the model that ships with bertram unless told',
+    )
+    .addOption(
+      new Option('--mode <name>', 'logistic regression on frozen features, or training of the whole model')
+        .choices(['features', 'finetune'])
+        .default('features'),
+    )
+    .option('--validation-file <file>', 'labelled texts to judge the classifier by')
+    .option('--validation-split <x>', 'instead, the share of the texts to keep for it', fraction)
+    .option('--max-seq-length <n>', 'pieces of a text that are read (default: 128)', positiveWhole)
+    .option('--layer <n>', 'features: the hidden state, -1 the last layer, 0 the embeddings', integer, -1)
+    .addOption(
+      new Option('--pooling <name>', 'features: the mean over the tokens, or the state of [CLS]')
+        .choices(['mean', 'cls'])
+        .default('mean'),
+    )
+    .option('--inverse-regularization <x>', "features: scikit-learn's C", positive, 1)
+    .option('--max-iterations <n>', 'features: of L-BFGS', positiveWhole, 1000)
+    .option('--tolerance <x>', 'features: end where no slope is steeper', positive, 1e-4)
+    .option('--learning-rate <x>', 'finetune: the peak learning rate', positive, 5e-5)
+    .option('--num-train-epochs <x>', 'finetune: passes over the data', positive, 3)
+    .option('--max-steps <n>', 'finetune: end after so many updates', positiveWhole)
+    .option('--batch-size <n>', 'finetune: texts in a batch', positiveWhole, 16)
+    .option('--warmup-ratio <x>', 'finetune: the part of the updates in which the rate rises', fraction, 0.1)
+    .option('--weight-decay <x>', 'finetune: of all but biases and LayerNorm', nonNegative, 0)
+    .option('--logging-steps <n>', 'finetune: updates between entries of the log', whole, 50)
+    .addOption(
+      new Option('--precision <name>', 'finetune: of the products; int8 is faster, with noise in gradients')
+        .choices(['float32', 'int8'])
+        .default('float32'),
+    )
+    .option('--seed <n>', 'decides split, order, dropout masks and the first values of a head', whole, 42)
+    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
+    .option('--json', 'print one JSON document')
+    .action((flags: TrainFlags) => trainClassifier(flags, terminal));
+}
+
+function predictCommand({ out }: Terminal): Command {
+  return new Command('predict')
+    .description('put texts into classes')
+    .requiredOption(
+      '--model-dir <dir>',
+      'a classifier: of classify train, or a BertForSequenceClassification',
+    )
+    .option('--text <text...>', 'a text, or more of them')
+    .option('--file <file>', 'texts: .csv, .tsv or .jsonl, plain or .gz')
+    .option('--text-column <name>', 'where the text is', 'text')
+    .option('--pair-column <name>', 'where the second text of a pair is')
+    .option(
+      '--max-seq-length <n>',
+      'pieces of a text that are read; as in training unless told',
+      positiveWhole,
+    )
+    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
+    .option('--json', 'print JSON lines')
+    .action((flags: PredictFlags) => predict(flags, out));
+}
+
+async function trainClassifier(flags: TrainFlags, terminal: Terminal): Promise<void> {
+  const { outputDir, validationFile, validationSplit } = flags;
+  if (validationFile !== undefined && validationSplit !== undefined)
+    badInput('validation', '--validation-file or --validation-split', 'both');
+  const present = await readdir(outputDir).catch(() => []);
+  if (present.length > 0 && !flags.overwriteOutputDir) {
+    const expected = 'an empty directory, or --overwrite-output-dir';
+    badInput(`--output-dir: ${outputDir}`, expected, `${present.length} files`);
+  }
+  const examples = await readLabelledFile(flags.file, flags);
+  const { training, validation } =
+    validationFile === undefined
+      ? splitTexts(examples, validationSplit ?? 0, flags.seed)
+      : { training: examples, validation: await readLabelledFile(validationFile, flags) };
+  await mkdir(outputDir, { recursive: true });
+  const summary =
+    flags.mode === 'features'
+      ? await trainOnFeatures(flags, training, terminal)
+      : await fineTune(flags, training, terminal);
+  const results = { mode: flags.mode, train_examples: training.length, ...summary };
+  await writeJson(join(outputDir, 'train_results.json'), results);
+  const metrics = validation.length === 0 ? undefined : await evaluate(flags, validation);
+  if (flags.json) await terminal.out.json({ ...results, ...(metrics && { validation: metrics }) });
+  else if (metrics !== undefined) await printMetrics(metrics, terminal.out);
+  terminal.err.write(`classifier written to ${outputDir}\n`);
+}
+
+async function trainOnFeatures(flags: TrainFlags, examples: readonly LabelledText[], { err }: Terminal) {
+  const { outputDir, layer, pooling, inverseRegularization, maxIterations, tolerance } = flags;
+  const progress = new ProgressLine(err, 'texts');
+  const { loss, iterations, isConverged } = await trainFeatureClassifier({
+    examples,
+    outputDir,
+    features: { layer, pooling },
+    inverseRegularization,
+    maxIterations,
+    tolerance,
+    ...given({ model: flags.model, maxSeqLength: flags.maxSeqLength, threads: flags.threads }),
+    onProgress: (done, total) => progress.update(done, total),
+  });
+  progress.clear();
+  if (!isConverged)
+    err.write(`warning: not converged after ${iterations} iterations; see --max-iterations\n`);
+  return { loss, iterations };
+}
+
+async function fineTune(flags: TrainFlags, examples: readonly LabelledText[], { err }: Terminal) {
+  const reporter = new TrainingReporter(err);
+  return trainFineTunedClassifier({
+    examples,
+    outputDir: flags.outputDir,
+    ...given({ model: flags.model, maxSeqLength: flags.maxSeqLength }),
+    training: {
+      batchSize: flags.batchSize,
+      gradientAccumulationSteps: 1,
+      epochs: flags.numTrainEpochs,
+      learningRate: flags.learningRate,
+      schedule: 'linear',
+      warmupSteps: 0,
+      warmupRatio: flags.warmupRatio,
+      optimizer: { ...fineTuningAdamW, weightDecay: flags.weightDecay },
+      maxGradNorm: 1,
+      seed: flags.seed,
+      shuffle: true,
+      groupByLength: true,
+      linearPrecision: flags.precision,
+      loggingSteps: flags.loggingSteps,
+      saveSteps: 0,
+      ...given({ maxSteps: flags.maxSteps, threads: flags.threads }),
+    },
+    onEvent: (event) => reporter.report(event),
+  });
+}
+
+/** Scores the classifier that was written, and leaves scores, confusion matrix and its picture beside it. */
+async function evaluate(
+  { outputDir, threads }: TrainFlags,
+  validation: readonly LabelledText[],
+): Promise<ClassificationMetrics> {
+  const classifier = await TextClassifier.load({ model: outputDir, ...given({ threads }) });
+  const metrics = await classifier.evaluate(validation);
+  await classifier.release();
+  const labels = metrics.per_class.map(({ label }) => label);
+  const { heatmap } = await import('../charts/index.ts');
+  const picture = heatmap({
+    title: `Confusion matrix: accuracy ${(100 * metrics.accuracy).toFixed(1)} % of ${metrics.examples} texts`,
+    rowLabel: 'label',
+    columnLabel: 'prediction',
+    rows: labels,
+    columns: labels,
+    values: metrics.confusion_matrix,
+  });
+  await writeJson(join(outputDir, 'eval_results.json'), metrics);
+  await writeJson(join(outputDir, 'confusion_matrix.json'), { labels, matrix: metrics.confusion_matrix });
+  await writeFileAtomic(join(outputDir, 'confusion_matrix.svg'), picture);
+  return metrics;
+}
+
+async function printMetrics(metrics: ClassificationMetrics, out: Output): Promise<void> {
+  const width = metrics.per_class.reduce((most, { label }) => Math.max(most, label.length), 8);
+  const row = (name: string, values: readonly number[]): string =>
+    [name.padEnd(width), ...values.map((value) => value.toFixed(4).padStart(9))].join('');
+  await out.line(row('accuracy', [metrics.accuracy]));
+  await out.line(row('macro F1', [metrics.macro_f1]));
+  const titles = ['precision', 'recall', 'F1', 'texts'].map((title) => title.padStart(10));
+  await out.line(`\n${''.padEnd(width - 1)}${titles.join('').replace(/^ /, '')}`);
+  for (const { label, precision, recall, f1, support } of metrics.per_class) {
+    await out.line(`${row(label, [precision, recall, f1])}${String(support).padStart(10)}`);
+  }
+}
+
+async function predict(flags: PredictFlags, out: Output): Promise<void> {
+  const { modelDir, text, file, maxSeqLength, threads } = flags;
+  if ((text === undefined) === (file === undefined)) {
+    badInput('texts', '--text or --file', text === undefined ? 'neither' : 'both');
+  }
+  const blank = text?.find((one) => one.trim() === '');
+  if (blank !== undefined) badInput('--text', 'a text', JSON.stringify(blank));
+  const texts: Iterable<TextOrPair> | AsyncIterable<TextOrPair> = text ?? readTextFile(file!, flags);
+  const classifier = await TextClassifier.load({ model: modelDir, ...given({ maxSeqLength, threads }) });
+  for await (const { label, score, scores } of classifier.classify(texts)) {
+    if (flags.json) {
+      const named = Object.fromEntries(classifier.labels.map((name, id) => [name, scores[id]]));
+      await out.json({ label, score, scores: named });
+    } else await out.line(`${score.toFixed(4)}  ${label}`);
+  }
+  await classifier.release();
+}
+
+async function writeJson(path: string, value: object): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
