@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { BertTokenizer, WordCounter, trainWordPiece } from '../../src/tokenizers/index.ts';
+import {
+  BertTokenizer,
+  bertSpecialTokens,
+  trainWordPiece,
+  WordCounter,
+  type TrainerEvent,
+  type Vocabulary,
+} from '../../src/tokenizers/index.ts';
 import { readGolden } from './golden.ts';
 
 interface TrainingGolden {
@@ -14,16 +21,23 @@ interface TrainingGolden {
 }
 
 const golden = readGolden('training') as TrainingGolden;
+const unicode = readGolden('training-unicode') as TrainingGolden;
 
-describe('learns the vocabulary that tokenizers learns', () => {
-  test.each(golden.vocabularies)(
+const tokensOf = (vocabulary: Vocabulary): string[] => Array.from(vocabulary.entries(), ([token]) => token);
+
+/** As Python sorts: by code points, not by UTF-16 units. */
+const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+describe.each([
+  { text: 'words of syllables', golden },
+  { text: 'words of what normalisation drops, splits and reorders', golden: unicode },
+])('learns the vocabulary that tokenizers learns: $text', ({ golden: { counts, vocabularies } }) => {
+  test.each(vocabularies)(
     '$vocabSize tokens, lowercase $lowercase, frequency $minFrequency, $limitAlphabet characters',
     ({ lowercase, tokens, ...options }) => {
       const counter = new WordCounter({ lowercase });
-      for (const [word, count] of Object.entries(golden.counts)) counter.add(`${word} `.repeat(count));
-      const vocabulary = trainWordPiece(counter.counts(), options);
-      const byCodePoint = (a: string, b: string) => (a < b ? -1 : 1);
-      expect(Array.from(vocabulary.entries(), ([token]) => token).sort(byCodePoint)).toEqual(tokens);
+      for (const [word, count] of Object.entries(counts)) counter.add(`${word} `.repeat(count));
+      expect(tokensOf(trainWordPiece(counter.counts(), options)).sort(byCodePoint)).toEqual(tokens);
     },
   );
 });
@@ -38,20 +52,7 @@ test('the worked example', () => {
 
 test('stops when there is nothing left to join', () => {
   const vocabulary = trainWordPiece(new Map([['aaaa', 3]]), { vocabSize: 1000 });
-  expect(Array.from(vocabulary.entries(), ([token]) => token).slice(5)).toEqual([
-    'a',
-    '##a',
-    '##aa',
-    'aaa',
-    'aaaa',
-  ]);
-});
-
-test('counts words as the tokenizer will see them', () => {
-  const counter = new WordCounter({ lowercase: true });
-  counter.add('École, école!\u00a0the\u2003the\tTHE');
-  counter.add('e\u0301cole 日本');
-  expect(Object.fromEntries(counter.counts())).toEqual({ ecole: 3, ',': 1, '!': 1, the: 3, 日: 1, 本: 1 });
+  expect(tokensOf(vocabulary).slice(5)).toEqual(['a', '##a', '##aa', 'aaa', 'aaaa']);
 });
 
 test('a learnt vocabulary cuts the words it was learnt from', () => {
@@ -67,4 +68,31 @@ test('a vocabulary too small for its characters is refused', () => {
   expect(() => trainWordPiece(new Map([['abc', 3]]), { vocabSize: 9 })).toThrow(
     'vocab_size: expected at least 10, for special tokens and characters, got 9',
   );
+});
+
+test('the unused entries of BERT put its special tokens where they were', () => {
+  const vocabulary = trainWordPiece(new Map([['abc', 3]]), {
+    vocabSize: 109,
+    specialTokens: bertSpecialTokens(99),
+  });
+  const ids = ['[PAD]', '[unused1]', '[unused99]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a'].map((token) =>
+    vocabulary.idOf(token),
+  );
+  expect(ids).toEqual([0, 1, 99, 100, 101, 102, 103, 104]);
+});
+
+test('tells which characters are lost, and when there is nothing left to learn', () => {
+  const events: TrainerEvent[] = [];
+  const counts = new Map(Object.entries({ abab: 5, '😀': 3, xy: 2 }));
+  const vocabulary = trainWordPiece(counts, {
+    vocabSize: 100,
+    limitAlphabet: 3,
+    minFrequency: 4,
+    onEvent: (event) => events.push(event),
+  });
+  expect(tokensOf(vocabulary).slice(5)).toEqual(['a', 'b', '😀', '##a', '##b', 'ab', '##ab', 'abab']);
+  expect(events.filter(({ type }) => type !== 'progress')).toEqual([
+    { type: 'alphabet-limited', kept: 3, characters: 2, occurrences: 4 },
+    { type: 'exhausted', tokens: 13, vocabSize: 100 },
+  ]);
 });
