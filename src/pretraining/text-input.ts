@@ -85,8 +85,10 @@ async function* fileBatches(path: string): AsyncGenerator<TextBatch, void, undef
 }
 
 async function* decompressed(path: string): AsyncGenerator<Buffer, void, undefined> {
+  // First, since a stream that nobody listens to yet would throw its error into the void.
+  const gzipped = await isGzip(path);
   const file = createReadStream(path, { highWaterMark: READ_BYTES });
-  if (!(await isGzip(path))) {
+  if (!gzipped) {
     try {
       yield* file as AsyncIterable<Buffer>;
     } catch (error) {
