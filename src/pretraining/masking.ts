@@ -5,8 +5,8 @@
  * piece, or with whole-word masking a word: a piece and the `##` pieces behind it. The budget counts pieces, and what
  * replaces a piece is drawn for each on its own: [MASK] 80 %, itself 10 %, any of the vocabulary 10 %.
  */
-import type { Random } from '../support/random.ts';
 import type { PieceArray } from './example.ts';
+import type { Draws } from './pairs.ts';
 
 export interface MaskingOptions {
   readonly vocabularySize: number;
@@ -61,7 +61,7 @@ export class Masker {
    * @param secondSegment where B begins
    * @returns how many pieces were masked: the first so many of {@link positions} and {@link labels}
    */
-  mask(ids: PieceArray, secondSegment: number, random: Random): number {
+  mask(ids: PieceArray, secondSegment: number, random: Draws): number {
     this.#choose(ids, secondSegment, random);
     return this.#replace(ids, random);
   }
@@ -70,7 +70,7 @@ export class Masker {
    * Draws words in a random order. One that would overshoot the quota is passed over; a shorter one may still fit.
    * Of a whole shuffle only the part that is looked at is done.
    */
-  #choose(ids: PieceArray, secondSegment: number, random: Random): void {
+  #choose(ids: PieceArray, secondSegment: number, random: Draws): void {
     const words = this.#words;
     const isChosen = this.#isChosen.fill(0, 0, ids.length);
     const quota = this.quota(ids.length);
@@ -115,7 +115,7 @@ export class Masker {
     return end;
   }
 
-  #replace(ids: PieceArray, random: Random): number {
+  #replace(ids: PieceArray, random: Draws): number {
     const { maskId, vocabularySize } = this.#options;
     let count = 0;
     for (let i = 1; i < ids.length - 1; i++) {

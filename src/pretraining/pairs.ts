@@ -7,6 +7,9 @@
  */
 import type { Random } from '../support/random.ts';
 
+/** What chance decides with. */
+export type Draws = Pick<Random, 'nextFloat' | 'nextInteger'>;
+
 /** Stretches of pieces in documents. */
 export interface SentenceSource {
   sentenceCount(document: number): number;
@@ -57,7 +60,7 @@ export function* segmentPairs(
   source: SentenceSource,
   candidates: ArrayLike<number>,
   { maxSeqLength, shortSeqProb }: PairOptions,
-  random: Random,
+  random: Draws,
 ): Generator<SegmentPair, void, undefined> {
   const room = maxSeqLength - SPECIAL_PIECES;
   const isShort = random.nextFloat() < shortSeqProb;
@@ -88,7 +91,7 @@ function randomSegment(
   source: SentenceSource,
   candidates: ArrayLike<number>,
   target: number,
-  random: Random,
+  random: Draws,
 ): Span {
   let other = document;
   for (let draw = 0; draw < ANOTHER_DOCUMENT_DRAWS && other === document; draw++)
@@ -110,7 +113,7 @@ export function truncatePair(
   first: Span,
   second: Span,
   room: number,
-  random: Random,
+  random: Draws,
 ): Omit<SegmentPair, 'isRandomNext'> {
   const a = { document: first.document, begin: first.begin, end: first.end };
   const b = { document: second.document, begin: second.begin, end: second.end };
