@@ -17,6 +17,8 @@ const FOOTER_BYTES = 48;
 const MAGIC = 0xdb4775248b80fb57n;
 /** A compression type and a checksum behind each block. */
 const TRAILER_BYTES = 5;
+/** Far above any variable's name. */
+const MAX_KEY_LENGTH = 4096;
 /** All keys together, spelled out: prefix compression lets a small file describe endless ones. */
 const MAX_KEY_BYTES = 16 * 2 ** 20;
 
@@ -37,8 +39,7 @@ export function readTable(bytes: Uint8Array, where: string): ReadonlyMap<string,
     badInput(where, `a TensorFlow checkpoint index ending in ${hexadecimal(MAGIC)}`, hexadecimal(magic));
   }
   const handles = new VarintReader(footer, `${where}: footer`);
-  handles.next(); // Offset and size of the metaindex block, which TensorFlow leaves empty.
-  handles.next();
+  blockAt(bytes, handles, where); // The metaindex, which TensorFlow leaves empty.
   const table = new Map<string, Uint8Array>();
   let lastKey: string | undefined;
   let keyBytes = 0;
@@ -84,7 +85,7 @@ function* entries(block: Uint8Array, where: string): Generator<readonly [key: st
   if (block.length < 4) badInput(where, 'a count of restarts', `${block.length} bytes`);
   const restarts = new DataView(block.buffer, block.byteOffset).getUint32(block.length - 4, true);
   const end = block.length - 4 * (restarts + 1);
-  if (end < 0) badInput(where, `at most ${block.length / 4 - 1} restarts`, `${restarts}`);
+  if (end < 0) badInput(where, `at most ${Math.floor(block.length / 4) - 1} restarts`, `${restarts}`);
   const reader = new VarintReader(block.subarray(0, end), where);
   let key = '';
   while (!reader.isAtEnd) {
@@ -98,9 +99,6 @@ function* entries(block: Uint8Array, where: string): Generator<readonly [key: st
     yield [key, reader.take(valueLength)];
   }
 }
-
-/** Far above any variable's name; so that a key is at once spelled out. */
-const MAX_KEY_LENGTH = 4096;
 
 /** Variable-length integers, seven bits a byte from the lowest on, and bytes between them. */
 class VarintReader {
