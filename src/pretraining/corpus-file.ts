@@ -82,10 +82,9 @@ export class CorpusWriter {
     if (this.#documentSentences > 0) this.#endDocument();
   }
 
-  async close(): Promise<CorpusCounts> {
+  /** Writes the table of documents, which makes the corpus complete. */
+  async finish(): Promise<CorpusCounts> {
     const places = Float64Array.from([...this.#documents, this.#pieceCount, this.#sentenceCount]);
-    await this.#pieces.close();
-    await this.#sentences.close();
     await writeFileAtomic(join(this.#directory, DOCUMENTS), new Uint8Array(places.buffer));
     return {
       documents: this.#documents.length / 2,
@@ -93,6 +92,11 @@ export class CorpusWriter {
       sentences: this.#sentenceCount,
       pieces: this.#pieceCount,
     };
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces.close();
+    await this.#sentences.close();
   }
 
   #endDocument(): void {

@@ -38,7 +38,7 @@ const counts = z.strictObject({
   truncated: count,
 });
 
-const shard = counts.extend({ file: z.string().regex(/^[\w.-]+$/), sha256 });
+const shard = z.strictObject({ file: z.string().regex(/^[\w.-]+$/), sha256, ...counts.shape });
 
 const manifest = z.strictObject({
   format: z.literal('bertram-pretraining-shards'),

@@ -237,6 +237,27 @@ async function tokenizeCorpus(
   emit: (event: PrepareEvent) => void,
 ): Promise<CorpusCounts> {
   const writer = await CorpusWriter.create(workDirectory);
+  try {
+    await tokenizeInto(writer, inputs, workers, emit);
+    const counts = await writer.finish();
+    emit({ type: 'tokenized', counts });
+    if (counts.documents < LEAST_DOCUMENTS) {
+      const expected =
+        'at least two documents, with a blank line between, so that a second segment can be random';
+      badInput(inputs.join(', '), expected, String(counts.documents));
+    }
+    return counts;
+  } finally {
+    await writer.close();
+  }
+}
+
+async function tokenizeInto(
+  writer: CorpusWriter,
+  inputs: readonly string[],
+  workers: readonly PrepareWorker[],
+  emit: (event: PrepareEvent) => void,
+): Promise<void> {
   let path: string | undefined;
   let lines = 0;
   let bytes = 0;
@@ -262,14 +283,6 @@ async function tokenizeCorpus(
     bytes += size;
     emit({ type: 'tokenizing', bytes });
   }
-  const counts = await writer.close();
-  if (counts.documents < LEAST_DOCUMENTS) {
-    const expected =
-      'at least two documents, with a blank line between, so that a second segment can be random';
-    badInput(inputs.join(', '), expected, String(counts.documents));
-  }
-  emit({ type: 'tokenized', counts });
-  return counts;
 }
 
 /** Documents that become shards of one directory. */

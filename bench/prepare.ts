@@ -1,0 +1,117 @@
+/**
+ * `bertram prepare` against the Rust library `tokenizers`: megabytes of text a second, from text to finished shards on
+ * all cores, over what the library's `encode` takes on one thread to tokenize the same text and do nothing else.
+ *
+ * The yardstick stands in for google-research/bert's create_pretraining_data.py, which does 0.20 of it at dupe factor 1
+ * and 0.085 at 5: twenty times the script is a ratio of 4 and of 1.7.
+ */
+import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createGunzip } from 'node:zlib';
+import { BertramError } from '../src/support/errors.ts';
+import { median, peerPython } from './bench-result.ts';
+import type { BenchResult } from './bench-result.ts';
+import { PeerProcess } from './peer-process.ts';
+
+const RUNS = 3;
+const TEXT_BYTES = 40_000_000;
+const DUPE_FACTORS = [1, 5] as const;
+/** What Google's script does, in parts of what `tokenizers` does. */
+const SCRIPT = { 1: 0.2, 5: 0.085 } as const;
+
+const shared = new URL('../../shared/data/', import.meta.url);
+
+interface Ours {
+  readonly seconds: number;
+  readonly examples: number;
+  /** Most memory that the process, with all its threads, has had. */
+  readonly peak_bytes: number;
+}
+
+interface Run {
+  readonly dupeFactor: 1 | 5;
+  readonly ours: Ours;
+  readonly oursMegabytesPerSecond: number;
+  readonly peerMegabytesPerSecond: number;
+  readonly ratio: number;
+  /** How many times the speed of Google's script that is. */
+  readonly timesTheScript: number;
+  readonly peerVersion: string;
+  /** Of the machine over the last minute, this run included. */
+  readonly loadAverage: number;
+}
+
+/** The first whole documents of Wikipedia. */
+async function sample(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const text = createReadStream(new URL('text/wikipedia.txt.gz', shared)).pipe(createGunzip());
+  for await (const chunk of text as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= TEXT_BYTES) break;
+  }
+  const joined = Buffer.concat(chunks);
+  return joined.subarray(0, joined.lastIndexOf('\n\n', TEXT_BYTES) + 1);
+}
+
+/**
+ * Measures both sides in turns.
+ * @throws BertramError `not-found` without ../shared/data or a Python that has `tokenizers`
+ */
+export async function run(): Promise<BenchResult> {
+  if (!existsSync(shared))
+    throw new BertramError('not-found', 'bench prepare: expected ../shared/data, got nothing');
+  const python = peerPython('tokenizers');
+  if (python === undefined)
+    throw new BertramError(
+      'not-found',
+      'bench prepare: expected tokenizers in BERTRAM_PEER_PYTHON or python3',
+    );
+  const directory = mkdtempSync(join(tmpdir(), 'bertram-bench-'));
+  const file = join(directory, 'text.txt');
+  writeFileSync(file, await sample());
+  const megabytes = readFileSync(file).length / 1e6;
+  const vocab = fileURLToPath(new URL('vocab/bert-cased/vocab.txt', shared));
+  const peer = PeerProcess.python(python, 'peers/tokenizer.py');
+  try {
+    const { version } = await peer.ask<{ version: string }>(
+      JSON.stringify({ text: file, vocabularies: { cased: vocab } }),
+    );
+    const runs: Run[] = [];
+    for (let number = 0; number < RUNS; number++) {
+      const theirs = megabytes / (await peer.ask<{ seconds: number }>('cased')).seconds;
+      for (const dupeFactor of DUPE_FACTORS) {
+        const output = join(directory, `shards-${number}-${dupeFactor}`);
+        const side = PeerProcess.typescript('sides/prepare.ts', file, vocab, output, String(dupeFactor));
+        const ours = await side.read<Ours>();
+        await side.close();
+        rmSync(output, { recursive: true });
+        runs.push({
+          dupeFactor,
+          ours,
+          oursMegabytesPerSecond: megabytes / ours.seconds,
+          peerMegabytesPerSecond: theirs,
+          ratio: megabytes / ours.seconds / theirs,
+          timesTheScript: megabytes / ours.seconds / theirs / SCRIPT[dupeFactor],
+          peerVersion: version,
+          loadAverage: loadavg()[0]!,
+        });
+      }
+    }
+    const once = runs.filter(({ dupeFactor }) => dupeFactor === 1);
+    return {
+      name: 'prepare',
+      ours: median(once.map((entry) => entry.oursMegabytesPerSecond)),
+      peer: median(once.map((entry) => entry.peerMegabytesPerSecond)),
+      unit: 'MB/s',
+      ratio: median(once.map(({ ratio }) => ratio)),
+      runs,
+    };
+  } finally {
+    await peer.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
