@@ -27,7 +27,7 @@ export interface SessionOptions {
   readonly keepMemory?: boolean;
   /** Writes the engine's time line of each operation to a file that begins with this name. */
   readonly profile?: string;
-  /** Settings of the engine's own, such as `session.set_denormal_as_zero`, by the names in its documentation. */
+  /** Settings of the engine's own, such as `session.intra_op.allow_spinning`, by the names in its documentation. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
