@@ -38,8 +38,8 @@ export interface TrainStepOptions {
   readonly linearPrecision?: 'float32' | 'int8';
 }
 
-/** Numbers that an update handles at a time: 4 arrays of this length stay in the cache. */
-const BLOCK = 2 ** 17;
+/** Numbers that an update handles at a time: what it computes of them stays in the cache, and few runs are needed. */
+const BLOCK = 2 ** 18;
 
 type ScalarFeeds = Record<string, HostTensor>;
 
