@@ -9,11 +9,11 @@ import { floats, refusal } from './host-arrays.ts';
 
 const x = (shape: Shape = ['B', 7]): Tensor => input('x', 'float32', shape);
 
-describe('failures of the engine', () => {
+describe.each(['native', 'binding'] as const)('failures of the engine (%s)', (engine) => {
   it('name the operation, its scope and the line of the model', async () => {
     const ids = input('ids', 'int32', ['B']);
     const y = scoped('bert.embeddings', () => gather(input('table', 'float32', [5, 2]), ids));
-    const program = await compile({ y }, { threads: 1 });
+    const program = await compile({ y }, { threads: 1, engine });
     const feeds = (id: number): Feeds => ({
       table: floats(5, 2),
       ids: { data: Int32Array.of(0, id), shape: [2] },
@@ -33,7 +33,7 @@ describe('failures of the engine', () => {
   it('do so of sizes that only a run knows', async () => {
     const table = input('table', 'float32', [5, 8]);
     const y = scoped('positions', () => add(slice(table, 0, 0, 'S'), x(['S', 8])));
-    const program = await compile({ y }, { threads: 1 });
+    const program = await compile({ y }, { threads: 1, engine });
     expect((await program.run({ table: floats(5, 8), x: floats(4, 8) })).y.shape).toEqual([4, 8]);
     const message = await refusal(() => program.run({ table: floats(5, 8), x: floats(6, 8) }), 'failed');
     expect(message).toMatch(
@@ -44,7 +44,7 @@ describe('failures of the engine', () => {
   it('name the part of the model whose gradient failed', async () => {
     const [table, ids] = [input('table', 'float32', [5, 2]), input('ids', 'int32', ['B'])];
     const loss = scoped('bert.embeddings', () => sum(gather(table, ids)));
-    const program = await compile({ dTable: gradient(loss, [table])[0]! }, { threads: 1 });
+    const program = await compile({ dTable: gradient(loss, [table])[0]! }, { threads: 1, engine });
     const run = (): Promise<unknown> => program.run({ ids: { data: Int32Array.of(7), shape: [1] } });
     expect(await refusal(run, 'failed')).toMatch(
       /^run: the engine failed at scatterAdd_N in bert\.embeddings\.gradient \(/,
@@ -53,7 +53,7 @@ describe('failures of the engine', () => {
 
   it('name the operation that the engine does not have, when it is compiled', async () => {
     const y = scoped('flags', () => add(input('a', 'bool', [3]), input('b', 'bool', [3])));
-    const message = await refusal(() => compile({ y }), 'failed');
+    const message = await refusal(() => compile({ y }, { engine }), 'failed');
     expect(message).toMatch(
       /^compile: the engine failed at add_N in flags \(test\/runtime\/engine-failures\.test\.ts\): /,
     );
@@ -64,7 +64,7 @@ describe('failures of the engine', () => {
     const script = `
       import { gather, input } from './src/graph/index.ts';
       import { compile } from './src/runtime/index.ts';
-      const program = await compile({ y: gather(input('t', 'float32', [2, 2]), input('i', 'int32', [1])) });
+      const program = await compile({ y: gather(input('t', 'float32', [2, 2]), input('i', 'int32', [1])) }, { engine: '${engine}' });
       const t = { data: new Float32Array(4), shape: [2, 2] };
       await program.run({ t, i: { data: Int32Array.of(9), shape: [1] } }).catch(() => console.log('failed'));`;
     const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
