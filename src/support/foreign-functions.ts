@@ -8,7 +8,8 @@
 import koffi from 'koffi';
 
 const STACK_BYTES = 8 * 2 ** 20;
-koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+if (koffi.config().async_stack_size !== STACK_BYTES)
+  koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
 
 export { koffi };
 
