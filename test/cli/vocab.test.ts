@@ -12,7 +12,7 @@ const at = (...names: string[]): string => join(directory, ...names);
 const vocab = (args: string) => run(['vocab', ...args.replaceAll('DIR', directory).split(' ')]);
 
 const TEXT = 'hug hug hug hug hug pug pug\nhug hug hug hug hug pug pug pug\nhugs hugs hugs hugs hugs\n';
-/** 5 special tokens; g h p s u ##g ##s ##u; ##ug hug pug hugs */
+/** The worked example of word-piece-trainer.ts: special tokens, characters, and the first two joins. */
 const LEARNT = '[PAD] [UNK] [CLS] [SEP] [MASK] g h p s u ##g ##s ##u ##ug hug'.replaceAll(' ', '\n') + '\n';
 
 beforeAll(async () => {
