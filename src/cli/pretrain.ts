@@ -75,9 +75,15 @@ export function pretrainCommand(terminal: Terminal): Command {
         .default('float32'),
     )
     .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
-    .option('--json', 'print the results as JSON')
+    .option('--plan', 'print what the recipe costs, and how long it would take here; train nothing')
+    .option('--json', 'print the results, or the plan, as JSON')
     .action(async (flags: PretrainingFlags) => {
       checkFlags(flags);
+      if (flags.plan) {
+        const { planPretraining } = await import('./pretraining-plan.ts');
+        await planPretraining(flags, terminal);
+        return;
+      }
       const { runPretraining } = await import('./pretraining-run.ts');
       await runPretraining(flags, terminal);
     });
@@ -88,6 +94,7 @@ function checkFlags(flags: PretrainingFlags): void {
   const { config, initCheckpoint, outputDir, data, evalData, doEval } = flags;
   if (config === undefined && initCheckpoint === undefined)
     badInput('pretrain', '--config or --init-checkpoint', 'neither');
+  if (flags.plan) return;
   if (outputDir === undefined) badInput('pretrain', '--output-dir <dir>', 'none');
   if (flags.uncased && flags.vocab === undefined) badInput('--uncased', 'a --vocab', 'none');
   const uses = [evalData, flags.evalSteps, flags.evalBatchSize, flags.maxEvalExamples];

@@ -20,6 +20,7 @@ import {
   type PhaseSettings,
   type PretrainingOutcome,
   type PretrainingRecipe,
+  type RecipeNumbers,
   type RunOptions,
 } from '../pretraining/index.ts';
 import { badInput } from '../support/errors.ts';
@@ -42,8 +43,7 @@ interface Phase {
 export async function runPretraining(flags: PretrainingFlags, { out, err }: Terminal): Promise<void> {
   const reporter = new TrainingReporter(err, 'examples');
   const start = await startOf(flags.outputDir!, flags);
-  const initFrom =
-    flags.initCheckpoint === undefined ? undefined : await readModelDirectory(flags.initCheckpoint);
+  const initFrom = await initialModel(flags);
   const recipe = await recipeOf(flags, initFrom);
   const phases = await openPhases(flags, recipe, initFrom);
   try {
@@ -57,6 +57,13 @@ export async function runPretraining(flags: PretrainingFlags, { out, err }: Term
   }
 }
 
+/** The model whose weights training starts from. */
+export async function initialModel({
+  initCheckpoint,
+}: PretrainingFlags): Promise<ModelDirectory | undefined> {
+  return initCheckpoint === undefined ? undefined : readModelDirectory(initCheckpoint);
+}
+
 /** The recipe that `--config` names; without one, that of the model that training starts from. */
 export async function recipeOf(
   { config }: Pick<PretrainingFlags, 'config'>,
@@ -67,18 +74,23 @@ export async function recipeOf(
   return parseRecipe(await readTextFile(config), config);
 }
 
+/** What the options say instead of the recipe. */
+export function recipeNumbers(flags: PretrainingFlags): RecipeNumbers {
+  const { trainBatchSize, gradientAccumulationSteps, learningRate, numTrainSteps } = flags;
+  const { numWarmupSteps, weightDecay, maxGradNorm } = flags;
+  return {
+    ...{ trainBatchSize, gradientAccumulationSteps, learningRate, numTrainSteps },
+    ...{ numWarmupSteps, weightDecay, maxGradNorm },
+  };
+}
+
 /** All of them before the first one starts, so that the second cannot be refused after days of the first. */
 async function openPhases(
   flags: PretrainingFlags,
   recipe: PretrainingRecipe,
   initFrom: ModelDirectory | undefined,
 ): Promise<Phase[]> {
-  const { trainBatchSize, gradientAccumulationSteps, learningRate, numTrainSteps } = flags;
-  const { numWarmupSteps, weightDecay, maxGradNorm } = flags;
-  const settings = phaseSettings(recipe, {
-    ...{ trainBatchSize, gradientAccumulationSteps, learningRate, numTrainSteps },
-    ...{ numWarmupSteps, weightDecay, maxGradNorm },
-  });
+  const settings = phaseSettings(recipe, recipeNumbers(flags));
   const phases: Phase[] = [];
   try {
     for (const [i, phase] of settings.entries()) {

@@ -49,8 +49,9 @@ export class TrainingReporter {
         break;
       }
       case 'evaluation': {
-        const { step, epoch: _epoch, ...metrics } = event.entry;
-        const shown = Object.entries(metrics).map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
+        const { step } = event.entry;
+        const metrics = Object.entries(event.entry).filter(([name]) => name.startsWith('eval_'));
+        const shown = metrics.map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
         this.note(`step ${step}/${event.totalSteps}  ${shown.join('  ')}`);
         break;
       }

@@ -17,6 +17,7 @@ export {
   type PhaseSettings,
   type RunOptions,
 } from './phases.ts';
+export { FLOPS_FORMULA, flopsOf, planOf, type PhasePlan, type PretrainingPlan } from './plan.ts';
 export { pretrainingBatch, pretrainingData } from './pretraining-batches.ts';
 export { pretrain, type PretrainingOptions, type PretrainingOutcome } from './pretraining.ts';
 export {
@@ -27,3 +28,4 @@ export {
   type PretrainingRecipe,
   type RecipeNumbers,
 } from './recipe.ts';
+export { hoursOf, trySpeed, type SpeedTrial, type SpeedTrialOptions } from './speed-trial.ts';
