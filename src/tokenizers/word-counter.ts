@@ -18,7 +18,7 @@ import { EMPTY_HASH, hashWith, WordTable } from './word-table.ts';
 export interface WordCounterOptions extends Partial<NormalizerOptions> {
   /** Distinct words kept in memory. Default 4,000,000. */
   readonly maxWords?: number;
-  /** Longer words, in UTF-16 units, are left out: the tokenizer makes one [UNK] of them. Default 100. */
+  /** Longer words, in code points, are left out: the tokenizer makes one [UNK] of them. Default 100. */
   readonly maxWordLength?: number;
 }
 
@@ -36,6 +36,8 @@ export class WordCounter {
   readonly #tokenizer: BasicTokenizer;
   readonly #symbols: Int32Array;
   readonly #maxWords: number;
+  readonly #maxWordLength: number;
+  /** The word at hand: room for one whose code points all take two units. */
   readonly #word: Uint16Array;
   #table = new WordTable();
   #rareWords = 0;
@@ -47,7 +49,8 @@ export class WordCounter {
     this.#tokenizer = new BasicTokenizer(normalization);
     this.#symbols = unitTable(normalizerOptions(normalization));
     this.#maxWords = maxWords;
-    this.#word = new Uint16Array(maxWordLength);
+    this.#maxWordLength = maxWordLength;
+    this.#word = new Uint16Array(2 * maxWordLength);
   }
 
   /** Counts the words of a stretch of text that begins and ends between words. */
@@ -105,13 +108,13 @@ export class WordCounter {
       if (i < this.#word.length) this.#word[i] = unit;
       hash = hashWith(hash, unit);
     }
-    this.#add(text.length, hash);
+    this.#add(text.length, hash, text.length > this.#maxWordLength ? Array.from(text).length : text.length);
   }
 
   /** Counts the word of the first `length` units of `#word`. */
-  #add(length: number, hash: number): void {
+  #add(length: number, hash: number, codePoints = length): void {
     this.#occurrences++;
-    if (length > this.#word.length) {
+    if (codePoints > this.#maxWordLength) {
       this.#longOccurrences++;
       return;
     }
