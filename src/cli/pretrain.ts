@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { badInput } from '../support/errors.ts';
+import { badInput, BertramError } from '../support/errors.ts';
 import { fraction, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
 import type { PretrainingFlags } from './pretraining-flags.ts';
 import type { Terminal } from './terminal.ts';
@@ -93,9 +93,9 @@ export function pretrainCommand(terminal: Terminal): Command {
 function checkFlags(flags: PretrainingFlags): void {
   const { config, initCheckpoint, outputDir, data, evalData, doEval } = flags;
   if (config === undefined && initCheckpoint === undefined)
-    badInput('pretrain', '--config or --init-checkpoint', 'neither');
+    throw new BertramError('bad-input', 'expected --config or --init-checkpoint, got neither');
   if (flags.plan) return;
-  if (outputDir === undefined) badInput('pretrain', '--output-dir <dir>', 'none');
+  if (outputDir === undefined) throw new BertramError('bad-input', 'expected --output-dir <dir>, got none');
   if (flags.uncased && flags.vocab === undefined) badInput('--uncased', 'a --vocab', 'none');
   const uses = [evalData, flags.evalSteps, flags.evalBatchSize, flags.maxEvalExamples];
   if (!doEval && uses.some((use) => use !== undefined))

@@ -23,7 +23,7 @@ import {
   type RecipeNumbers,
   type RunOptions,
 } from '../pretraining/index.ts';
-import { badInput } from '../support/errors.ts';
+import { badInput, BertramError } from '../support/errors.ts';
 import { given } from './model-options.ts';
 import { startOf, type RunStart } from './output-directory.ts';
 import type { PretrainingFlags } from './pretraining-flags.ts';
@@ -92,6 +92,7 @@ async function openPhases(
 ): Promise<Phase[]> {
   const settings = phaseSettings(recipe, recipeNumbers(flags));
   const phases: Phase[] = [];
+  const opened: PhaseData[] = [];
   try {
     for (const [i, phase] of settings.entries()) {
       const directory = dataDirectory(flags, phase);
@@ -102,15 +103,16 @@ async function openPhases(
           ? {}
           : { vocab: { path: flags.vocab, uncased: flags.uncased ?? false } }),
       });
+      opened.push(data);
+      requireOneVocabulary(i + 1, data, opened[0]!);
       const isLast = i === settings.length - 1;
       const outputDir = isLast ? flags.outputDir! : join(flags.outputDir!, `phase-${i + 1}`);
       const config = configOf(flags, recipe, data, directory);
       phases.push({ settings: phase, data, config, outputDir });
-      requireOneVocabulary(phases);
     }
     return phases;
   } catch (error) {
-    for (const { data } of phases) data.close();
+    for (const data of opened) data.close();
     throw error;
   }
 }
@@ -118,7 +120,8 @@ async function openPhases(
 /** A recipe's data lie below `--data`, or beside the recipe. */
 function dataDirectory({ data, config }: PretrainingFlags, phase: PhaseSettings): string {
   if (phase.data !== undefined) return resolve(data ?? dirname(config!), phase.data);
-  return data ?? badInput('pretrain', '--data <dir>', 'none');
+  if (data === undefined) throw new BertramError('bad-input', 'expected --data <dir>, got none');
+  return data;
 }
 
 /** The recipe's model, which must have a row for every entry of the vocabulary and none to spare. */
@@ -143,11 +146,9 @@ function configOf(
     : { ...config, hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout };
 }
 
-function requireOneVocabulary([first, ...others]: readonly Phase[]): void {
-  others.forEach(({ data }, i) => {
-    if (data.vocabulary.sha256 !== first!.data.vocabulary.sha256)
-      badInput(`phase ${i + 2}`, 'the vocabulary of phase 1', 'another');
-  });
+function requireOneVocabulary(phase: number, data: PhaseData, first: PhaseData): void {
+  if (data.vocabulary.sha256 !== first.vocabulary.sha256)
+    badInput(`phase ${phase}`, 'the vocabulary of phase 1', 'another');
 }
 
 async function runPhases(

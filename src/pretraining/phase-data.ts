@@ -38,7 +38,6 @@ export interface PhaseData {
  */
 export async function openPhaseData(options: PhaseDataOptions): Promise<PhaseData> {
   const { data, initFrom } = options;
-  const vocabulary = await vocabularyOf(options);
   const examples = await openPretrainingExamples(data);
   let heldOut: PretrainingExamples | undefined;
   const close = (): void => {
@@ -46,6 +45,7 @@ export async function openPhaseData(options: PhaseDataOptions): Promise<PhaseDat
     heldOut?.close();
   };
   try {
+    const vocabulary = await vocabularyOf(options);
     requireSame(data, vocabulary, examples.vocabularySha256, 'the vocabulary of its vocab.txt');
     const ofModel = initFrom && vocabularyOfModel(initFrom);
     if (ofModel !== undefined)
