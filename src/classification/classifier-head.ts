@@ -87,11 +87,14 @@ export function classifierLogits(
   if (features === undefined) {
     return bertForSequenceClassification(parameters, config, labels.length, inputs, dropout);
   }
-  const states = bertEncoder(parameters.in('bert'), config, inputs, dropout);
-  const state = states.at(features.layer);
-  if (state === undefined) {
-    badInput('classifier: layer', `from -${states.length} to ${states.length - 1}`, String(features.layer));
+  const layers = config.numHiddenLayers;
+  const depth = features.layer < 0 ? layers + 1 + features.layer : features.layer;
+  if (!(depth >= 0 && depth <= layers)) {
+    badInput('classifier: layer', `from -${layers + 1} to ${layers}`, String(features.layer));
   }
+  // No more layers than the features need.
+  const encoder = { ...config, numHiddenLayers: depth };
+  const state = bertEncoder(parameters.in('bert'), encoder, inputs, dropout).at(-1)!; // [B, S, H]
   const vector = features.pooling === 'cls' ? clsState(state) : meanState(state, inputs.attentionMask!); // [B, H]
   const { hiddenSize, initializerRange } = config;
   return linearLayer(parameters.in('classifier'), hiddenSize, labels.length, initializerRange)(vector);

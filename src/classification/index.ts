@@ -12,7 +12,6 @@ export {
   fineTuneClassifier,
   type ClassifierFineTuningOptions,
 } from './fine-tuning.ts';
-export { readLabelledFile, readTextFile, type LabelledColumns, type TextColumns } from './labelled-files.ts';
 export { labelIds, labelsOf, splitTexts, type LabelledText, type SplitTexts } from './labelled-texts.ts';
 export {
   fitLogisticRegression,

@@ -1,6 +1,7 @@
 /**
  * Labelled texts from disk: CSV (RFC 4180), TSV (without quoting, as GLUE's files are), or JSON lines, plain or gzipped,
- * told by their names. Read as a stream, so that a file is never in memory besides its texts.
+ * told by their names. Read as a stream, so that a file is never in memory besides its texts. Not part of the room's
+ * `index.ts`, so that whoever only classifies does not load a CSV reader.
  */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';

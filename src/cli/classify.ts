@@ -11,12 +11,13 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { writeFileAtomic } from '../checkpoint/index.ts';
 import {
-  readLabelledFile,
-  readTextFile,
+  labelIds,
+  labelsOf,
   splitTexts,
   type ClassificationMetrics,
   type LabelledText,
 } from '../classification/index.ts';
+import { readLabelledFile, readTextFile } from '../classification/labelled-files.ts';
 import { fineTuningAdamW } from '../optim/index.ts';
 import { TextClassifier, trainFeatureClassifier, trainFineTunedClassifier } from '../pipelines/index.ts';
 import { badInput } from '../support/errors.ts';
@@ -158,6 +159,8 @@ async function trainClassifier(flags: TrainFlags, terminal: Terminal): Promise<v
     validationFile === undefined
       ? splitTexts(examples, validationSplit ?? 0, flags.seed)
       : { training: examples, validation: await readLabelledFile(validationFile, flags) };
+  // Now, and not when the training is done.
+  labelIds(validation, labelsOf(training), validationFile ?? flags.file);
   await mkdir(outputDir, { recursive: true });
   const summary =
     flags.mode === 'features'

@@ -21,7 +21,7 @@ import { textLines } from './text-lines.ts';
 
 interface FeaturesFlags {
   readonly file?: string;
-  readonly layers: readonly number[];
+  readonly layers?: readonly number[];
   readonly pooling: Pooling;
   readonly format: 'bertram' | 'google';
   readonly output?: string;
@@ -37,9 +37,8 @@ export function featuresCommand(terminal: Terminal): Command {
     .option('--file <file>', 'a text a line, or a pair: first ||| second; standard input unless told')
     .option(
       '--layers <list>',
-      'hidden states: -1 is the last layer, 0 the embeddings, 1 the first layer',
+      'hidden states: -1 is the last layer, 0 the embeddings, 1 the first layer (default: -1,-2,-3,-4)',
       layerList,
-      [-1, -2, -3, -4],
     )
     .addOption(
       new Option('--pooling <name>', 'a vector for each token, that of [CLS], or the mean over the tokens')
@@ -81,7 +80,7 @@ async function features(flags: FeaturesFlags, { out, err, input }: Terminal): Pr
     );
   }
   const where = file ?? 'standard input';
-  const options = { layers, pooling, ...given({ model, maxSeqLength, batchSize, threads }) };
+  const options = { pooling, ...given({ layers, model, maxSeqLength, batchSize, threads }) };
   const extractor = await FeatureExtractor.load(options);
   const cut = new CutLines();
   try {

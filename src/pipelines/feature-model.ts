@@ -28,7 +28,8 @@ export interface FeatureModelOptions {
   readonly model?: string;
   /**
    * Which hidden states, as transformers numbers them: 0 is the embeddings, 1 the first layer; -1 is the last layer,
-   * -2 the one before. Negative numbers are also those of google-research/bert's `extract_features.py`.
+   * -2 the one before. Negative numbers are also those of google-research/bert's `extract_features.py`, as is the
+   * default: the last four, the last one first.
    */
   readonly layers?: readonly number[];
   readonly pooling?: Pooling;
@@ -36,7 +37,7 @@ export interface FeatureModelOptions {
   readonly threads?: number;
 }
 
-export const defaultFeatureOptions = { layers: [-1], pooling: 'none' } as const;
+const DEFAULT_LAYERS = [-1, -2, -3, -4];
 
 /** The chosen states of one sequence, in the order of `layers`: each [S, H], or [H] where they are pooled. */
 export type SequenceStates = readonly Float32Array[];
@@ -72,9 +73,10 @@ export class FeatureModel {
    * `bad-input` for a layer that the model does not have
    */
   static async load(options: FeatureModelOptions = {}): Promise<FeatureModel> {
-    const { layers, pooling } = { ...defaultFeatureOptions, ...options };
+    const { pooling = 'none' } = options;
     const directory = await openModelDirectory(options.model);
     const config = bertConfigOf(directory);
+    const layers = options.layers ?? DEFAULT_LAYERS.slice(0, config.numHiddenLayers);
     const tokenizer = loadTokenizer(directory);
     const { size } = tokenizer.vocabulary;
     if (size > config.vocabSize) {
