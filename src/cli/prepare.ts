@@ -70,12 +70,6 @@ async function prepareShards(flags: PrepareFlags, { out, err }: Terminal): Promi
   const { maxSeqLength, maxPredictionsPerSeq, shardPieces } = flags;
   if (maxSeqLength < LEAST_SEQ_LENGTH || maxSeqLength > MOST_SEQ_LENGTH)
     badInput('--max-seq-length', `${LEAST_SEQ_LENGTH} to ${MOST_SEQ_LENGTH}`, String(maxSeqLength));
-  if (maxPredictionsPerSeq > maxSeqLength)
-    badInput(
-      '--max-predictions-per-seq',
-      `at most --max-seq-length, ${maxSeqLength}`,
-      String(maxPredictionsPerSeq),
-    );
   if (flags.heldOut === 1) badInput('--held-out', 'less than 1, or nothing is left to train on', '1');
   let progress: ProgressLine | undefined;
   const report = (event: PrepareEvent): void => {
