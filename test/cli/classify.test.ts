@@ -10,7 +10,7 @@ let directory: string;
 const at = (name: string): string => join(directory, name);
 const rows = Array.from({ length: 24 }, (_, i) => [
   `${'xy'[i % 2]!} ${i}`,
-  `${'abc'[i % 3]!}`,
+  'abc'[i % 3]!,
   ['even', 'odd'][i % 2]!,
 ]);
 beforeAll(async () => {
