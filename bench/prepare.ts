@@ -6,7 +6,7 @@
  * and 0.085 at 5: twenty times the script is a ratio of 4 and of 1.7.
  */
 import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { loadavg, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createGunzip } from 'node:zlib';
@@ -25,19 +25,30 @@ const shared = new URL('../../shared/data/', import.meta.url);
 
 interface Ours {
   readonly seconds: number;
+  /** Of all threads together. */
+  readonly cpuSeconds: number;
   readonly examples: number;
   /** Most memory that the process, with all its threads, has had. */
-  readonly peak_bytes: number;
+  readonly peakBytes: number;
+}
+
+/** What peers/tokenizer.py answers. */
+interface Theirs {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
 }
 
 interface Run {
   readonly dupeFactor: 1 | 5;
   readonly ours: Ours;
+  readonly peer: Theirs;
   readonly oursMegabytesPerSecond: number;
   readonly peerMegabytesPerSecond: number;
   readonly ratio: number;
   /** How many times the speed of Google's script that is. */
   readonly timesTheScript: number;
+  /** The ratio of processor times, with ours spread evenly over all cores: what a quiet machine gives at best. */
+  readonly quietRatio: number;
   readonly peerVersion: string;
   /** Of the machine over the last minute, this run included. */
   readonly loadAverage: number;
@@ -82,7 +93,7 @@ export async function run(): Promise<BenchResult> {
     );
     const runs: Run[] = [];
     for (let number = 0; number < RUNS; number++) {
-      const theirs = megabytes / (await peer.ask<{ seconds: number }>('cased')).seconds;
+      const theirs = await peer.ask<Theirs>('cased');
       for (const dupeFactor of DUPE_FACTORS) {
         const output = join(directory, `shards-${number}-${dupeFactor}`);
         const side = PeerProcess.typescript('sides/prepare.ts', file, vocab, output, String(dupeFactor));
@@ -92,10 +103,12 @@ export async function run(): Promise<BenchResult> {
         runs.push({
           dupeFactor,
           ours,
+          peer: theirs,
           oursMegabytesPerSecond: megabytes / ours.seconds,
-          peerMegabytesPerSecond: theirs,
-          ratio: megabytes / ours.seconds / theirs,
-          timesTheScript: megabytes / ours.seconds / theirs / SCRIPT[dupeFactor],
+          peerMegabytesPerSecond: megabytes / theirs.seconds,
+          ratio: theirs.seconds / ours.seconds,
+          timesTheScript: theirs.seconds / ours.seconds / SCRIPT[dupeFactor],
+          quietRatio: (theirs.cpuSeconds / ours.cpuSeconds) * availableParallelism(),
           peerVersion: version,
           loadAverage: loadavg()[0]!,
         });

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--json]`: one comparison with a peer, both sides measured in turns. Names: tokenizer,
+ * `npm run bench -- NAME [--json]`: one comparison with a peer, both sides measured in turns. Names: tokenizer, prepare,
  * vocab, question-answering, train-step. Peers are found in the Python that BERTRAM_PEER_PYTHON names, or in `python3`.
  */
 import { BertramError } from '../src/support/errors.ts';
@@ -7,6 +7,7 @@ import type { BenchResult } from './bench-result.ts';
 
 const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchResult> }>>> = {
   tokenizer: () => import('./tokenizer.ts'),
+  prepare: () => import('./prepare.ts'),
   vocab: () => import('./vocab.ts'),
   'question-answering': () => import('./question-answering.ts'),
   'train-step': () => import('./train-step.ts'),

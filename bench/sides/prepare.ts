@@ -4,6 +4,7 @@ import { prepare } from '../../src/pretraining/index.ts';
 
 const [input, vocab, outputDir, dupeFactor] = process.argv.slice(2) as [string, string, string, string];
 const began = performance.now();
+const cpuBegan = process.cpuUsage();
 const { training } = await prepare({
   inputs: [input],
   outputDir,
@@ -21,5 +22,7 @@ const { training } = await prepare({
   workers: availableParallelism(),
 });
 const seconds = (performance.now() - began) / 1000;
+const { user, system } = process.cpuUsage(cpuBegan);
 const { examples } = training.counts;
-console.log(JSON.stringify({ seconds, examples, peak_bytes: process.resourceUsage().maxRSS * 1024 }));
+const peakBytes = process.resourceUsage().maxRSS * 1024;
+console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, examples, peakBytes }));
