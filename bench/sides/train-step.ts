@@ -46,7 +46,7 @@ let step = 0;
 for await (const _ of createInterface(process.stdin)) {
   step += 1;
   const began = performance.now();
-  const loss = await engine.backward(feeds, sizes, step);
+  const { loss } = await engine.backward(feeds, sizes, step);
   await engine.update(step, 3e-5);
   const seconds = (performance.now() - began) / 1000;
   console.log(JSON.stringify({ seconds, loss, peak_bytes: process.resourceUsage().maxRSS * 1024 }));

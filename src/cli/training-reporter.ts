@@ -41,10 +41,11 @@ export class TrainingReporter {
         this.#drawProgress(event);
         break;
       case 'log': {
-        const { step, epoch, loss, learning_rate, grad_norm } = event.entry;
+        const { step, epoch, loss, learning_rate, grad_norm, ...metrics } = event.entry;
+        const more = Object.entries(metrics).map(([name, value]) => `  ${name} ${value.toFixed(4)}`);
         this.note(
           `step ${step}/${event.totalSteps}  epoch ${epoch.toFixed(2)}  loss ${loss.toFixed(4)}  ` +
-            `learning rate ${learning_rate.toExponential(2)}  gradient norm ${grad_norm.toFixed(2)}  ${this.#speed}`,
+            `learning rate ${learning_rate.toExponential(2)}  gradient norm ${grad_norm.toFixed(2)}${more.join('')}  ${this.#speed}`,
         );
         break;
       }

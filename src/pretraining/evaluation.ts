@@ -1,19 +1,10 @@
 /** How well the pretraining heads do on examples that are not trained on: losses and accuracies over all of them. */
 import type { BertConfig } from '../bert/index.ts';
-import {
-  argMax,
-  cast,
-  equal,
-  multiply,
-  scoped,
-  softmaxCrossEntropy,
-  sum,
-  type Tensor,
-} from '../graph/index.ts';
+import { multiply, scoped, softmaxCrossEntropy, sum, type Tensor } from '../graph/index.ts';
 import { compile, type Feeds, type Program } from '../runtime/index.ts';
 import type { EvaluationMetrics } from '../training/index.ts';
 import type { PretrainingExamples } from './example.ts';
-import { pretrainingObjective } from './objective.ts';
+import { isRight, pretrainingObjective } from './objective.ts';
 import { pretrainingData } from './pretraining-batches.ts';
 
 /** `eval_results.json`. */
@@ -111,9 +102,4 @@ function totals(config: BertConfig): Record<Total, Tensor> {
     nspLoss: sum(softmaxCrossEntropy(seqRelationshipLogits, nextSentenceLabels)),
     nspCorrect: sum(isRight(seqRelationshipLogits, nextSentenceLabels)),
   }));
-}
-
-/** Logits [N, C] and labels int32 [N] to 1 where the likeliest class is the label, else 0: float32 [N]. */
-function isRight(logits: Tensor, labels: Tensor): Tensor {
-  return equal(argMax(logits), cast(labels, 'int64'));
 }

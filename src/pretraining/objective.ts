@@ -13,6 +13,7 @@ import {
   type PretrainingLogits,
   type PretrainingLosses,
 } from '../bert/index.ts';
+import { argMax, cast, divide, equal, sum, type Tensor } from '../graph/index.ts';
 import { Dropout, Parameters } from '../nn/index.ts';
 import type { Objective } from '../training/index.ts';
 
@@ -34,5 +35,21 @@ export function pretrainingObjective(config: BertConfig, { training = true } = {
   const logits = bertForPreTraining(parameters, config, bertInputs(), maskedLmPositions(), dropout);
   const labels = pretrainingLabels();
   const losses = pretrainingLosses(logits, labels);
-  return { loss: losses.loss, parameters: parameters.all, dropout, labels, logits, losses };
+  const metrics = {
+    mlm_loss: losses.mlmLoss,
+    nsp_loss: losses.nspLoss,
+    nsp_accuracy: accuracy(logits.seqRelationshipLogits, labels.nextSentenceLabels),
+  };
+  return { loss: losses.loss, metrics, parameters: parameters.all, dropout, labels, logits, losses };
+}
+
+/** The share of rows of logits [N, C] whose likeliest class is the label, int32 [N]: float32 []. */
+function accuracy(logits: Tensor, labels: Tensor): Tensor {
+  const right = isRight(logits, labels); // [N]
+  return divide(sum(right), sum(equal(labels, labels)));
+}
+
+/** Logits [N, C] and labels int32 [N] to 1 where the likeliest class is the label, else 0: float32 [N]. */
+export function isRight(logits: Tensor, labels: Tensor): Tensor {
+  return equal(argMax(logits), cast(labels, 'int64'));
 }

@@ -1,7 +1,7 @@
 export { epochBatches, type BatchOptions } from './batches.ts';
 export { listCheckpoints, readCheckpoint, writeCheckpoint, writeTrainerState } from './checkpoints.ts';
 export { DropoutMasks } from './dropout-masks.ts';
-export { TrainStep, type Objective, type TrainStepOptions } from './train-step.ts';
+export { TrainStep, type BatchMetrics, type Objective, type TrainStepOptions } from './train-step.ts';
 export {
   train,
   type TrainingBatch,

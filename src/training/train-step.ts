@@ -23,8 +23,16 @@ import { TrainingState } from './training-state.ts';
 export interface Objective {
   /** float32 [] */
   readonly loss: Tensor;
+  /** What else is worth knowing of a batch, by the names it has in logs; each a float32 []. */
+  readonly metrics?: Readonly<Record<string, Tensor>>;
   readonly parameters: readonly Parameter[];
   readonly dropout: Dropout;
+}
+
+/** The loss of a batch, and the objective's other metrics. */
+export interface BatchMetrics {
+  readonly loss: number;
+  readonly [metric: string]: number;
 }
 
 export interface TrainStepOptions {
@@ -81,7 +89,7 @@ export class TrainStep {
 
   /** Compiles the programs. Parameters are zero until they are initialised or loaded into `state`. */
   static async create(objective: Objective, options: TrainStepOptions): Promise<TrainStep> {
-    const { loss, parameters, dropout } = objective;
+    const { loss, metrics, parameters, dropout } = objective;
     const engine = {
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.keepMemory === undefined ? {} : { keepMemory: options.keepMemory }),
@@ -93,7 +101,7 @@ export class TrainStep {
     const outputs = Object.fromEntries(parameters.map(({ name }, i) => [gradientName(name), tensors[i]!]));
     const programs = {
       gradients: await compile(
-        { loss, ...outputs },
+        { ...metrics, loss, ...outputs },
         { ...engine, linearPrecision: options.linearPrecision ?? 'float32' },
       ),
       update: await compile({ ...adamWUpdate(options.optimizer) }, engine),
@@ -113,15 +121,17 @@ export class TrainStep {
    * @param batch the objective's inputs
    * @param sizes the sizes of the batch's letters, such as B and S
    * @param number of the batch in the run: it decides the dropout masks
-   * @returns the loss
    */
-  async backward(batch: Feeds, sizes: ReadonlyMap<string, number>, number: number): Promise<number> {
+  async backward(batch: Feeds, sizes: ReadonlyMap<string, number>, number: number): Promise<BatchMetrics> {
     const feeds = { ...batch, ...this.#masks.draw(number, sizes), ...this.#parameterFeeds };
     const first = this.#batches === 0;
-    const { loss } = await this.#gradients.run(feeds, first ? this.#targets : this.#laterBatch().targets);
+    const targets = first ? this.#targets : this.#laterBatch().targets;
+    const results = await this.#gradients.run(feeds, targets);
     if (!first) await this.#addLaterBatch();
     this.#batches += 1;
-    return Number(loss!.data[0]);
+    const scalars = Object.entries(results).filter(([name]) => !Object.hasOwn(targets, name));
+    const metrics = Object.fromEntries(scalars.map(([name, { data }]) => [name, Number(data[0])]));
+    return metrics as { readonly loss: number };
   }
 
   /**

@@ -7,7 +7,7 @@ import type { Feeds } from '../runtime/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
 import { epochBatches } from './batches.ts';
 import { Pace } from './pace.ts';
-import { TrainStep, type Objective } from './train-step.ts';
+import { TrainStep, type BatchMetrics, type Objective } from './train-step.ts';
 import {
   TrainingLog,
   type EvaluationEntry,
@@ -111,20 +111,21 @@ export async function train(
     const log = new TrainingLog(options.loggingSteps, resumed?.logHistory);
     const pace = new Pace(totalSteps - first);
     for (const { step, epoch, batches } of updatesFrom(first, length, data.lengths, options)) {
-      const { loss, samples } = await backward(engine, data, batches);
+      const { metrics, samples } = await backward(engine, data, batches);
+      const { loss } = metrics;
       const learningRate = rate(step);
       const gradNorm = await engine.update(step, learningRate);
       requireFinite(step, loss, gradNorm);
       pace.update(samples);
 
-      const entry = log.update({ step, epoch, loss, learningRate, gradNorm });
+      const entry = log.update({ step, epoch, metrics, learningRate, gradNorm });
       if (entry !== undefined) emit({ type: 'log', entry, totalSteps });
       const { samplesPerSecond, secondsLeft } = pace.now();
       emit({ type: 'step', step, totalSteps, epoch, loss, samplesPerSecond, secondsLeft });
       const isLast = step === totalSteps;
       if (hooks.evaluate !== undefined && (isLast || isDue(step, options.evalSteps))) {
-        const metrics = await pace.pause(hooks.evaluate(state));
-        emit({ type: 'evaluation', entry: log.evaluation(metrics, { step, epoch }), totalSteps });
+        const evaluated = await pace.pause(hooks.evaluate(state));
+        emit({ type: 'evaluation', entry: log.evaluation(evaluated, { step, epoch }), totalSteps });
       }
       if (isDue(step, options.saveSteps) && !isLast) {
         await hooks.save(state, { step, totalSteps, logHistory: log.history });
@@ -185,20 +186,22 @@ function* updatesFrom(
   }
 }
 
-/** Adds up the gradients of an update's batches. Returns their mean loss. */
+/** Adds up the gradients of an update's batches. Returns the means of their metrics. */
 async function backward(
   engine: TrainStep,
   data: TrainingData,
   batches: readonly NumberedBatch[],
-): Promise<{ readonly loss: number; readonly samples: number }> {
-  let loss = 0;
+): Promise<{ readonly metrics: BatchMetrics; readonly samples: number }> {
+  const metrics: { loss: number; [metric: string]: number } = { loss: 0 };
   let samples = 0;
   for (const { indices, number } of batches) {
     const { feeds, sizes } = data.collate(indices);
-    loss += (await engine.backward(feeds, sizes, number)) / batches.length;
+    const ofBatch = await engine.backward(feeds, sizes, number);
+    for (const [name, value] of Object.entries(ofBatch))
+      metrics[name] = (metrics[name] ?? 0) + value / batches.length;
     samples += indices.length;
   }
-  return { loss, samples };
+  return { metrics, samples };
 }
 
 function requireFinite(step: number, loss: number, gradNorm: number): void {

@@ -1,4 +1,5 @@
 /** The log of a run, `log_history` in transformers' form: an entry for every so many updates, and one for each evaluation. */
+import type { BatchMetrics } from './train-step.ts';
 
 /** Of the updates since the entry before. */
 export interface LogEntry {
@@ -10,6 +11,8 @@ export interface LogEntry {
   readonly learning_rate: number;
   /** Of the last update, before clipping. */
   readonly grad_norm: number;
+  /** Means over these updates of what else the objective tells, such as `mlm_loss`. */
+  readonly [metric: string]: number;
 }
 
 /** Losses and accuracies on data that is not trained on, by names that begin with `eval_`. */
@@ -22,7 +25,7 @@ export type LogHistory = readonly (LogEntry | EvaluationEntry)[];
 export interface UpdateRecord {
   readonly step: number;
   readonly epoch: number;
-  readonly loss: number;
+  readonly metrics: BatchMetrics;
   readonly learningRate: number;
   readonly gradNorm: number;
 }
@@ -30,8 +33,9 @@ export interface UpdateRecord {
 export class TrainingLog {
   readonly #every: number;
   readonly #entries: (LogEntry | EvaluationEntry)[];
-  #sinceEntry = { loss: 0, updates: 0 };
-  #total = { loss: 0, updates: 0 };
+  #sinceEntry: BatchMetrics[] = [];
+  #totalLoss = 0;
+  #updates = 0;
 
   /**
    * @param every updates between entries; 0 makes none
@@ -48,17 +52,19 @@ export class TrainingLog {
 
   /** The mean over all updates of this run, those before it was resumed not counted. */
   get meanLoss(): number {
-    return this.#total.updates > 0 ? this.#total.loss / this.#total.updates : 0;
+    return this.#updates > 0 ? this.#totalLoss / this.#updates : 0;
   }
 
   /** @returns the entry that is due with this update, if one is */
-  update({ step, epoch, loss, learningRate, gradNorm }: UpdateRecord): LogEntry | undefined {
-    this.#total = plus(this.#total, loss);
-    this.#sinceEntry = plus(this.#sinceEntry, loss);
-    if (this.#every === 0 || step % this.#every !== 0) return undefined;
-    const mean = this.#sinceEntry.loss / this.#sinceEntry.updates;
-    const entry = { step, epoch, loss: mean, learning_rate: learningRate, grad_norm: gradNorm };
-    this.#sinceEntry = { loss: 0, updates: 0 };
+  update({ step, epoch, metrics, learningRate, gradNorm }: UpdateRecord): LogEntry | undefined {
+    this.#totalLoss += metrics.loss;
+    this.#updates += 1;
+    if (this.#every === 0) return undefined;
+    this.#sinceEntry.push(metrics);
+    if (step % this.#every !== 0) return undefined;
+    const means = meansOf(this.#sinceEntry);
+    this.#sinceEntry = [];
+    const entry = { step, epoch, ...means, learning_rate: learningRate, grad_norm: gradNorm };
     this.#entries.push(entry);
     return entry;
   }
@@ -73,7 +79,12 @@ export class TrainingLog {
   }
 }
 
-const plus = (sum: { readonly loss: number; readonly updates: number }, loss: number) => ({
-  loss: sum.loss + loss,
-  updates: sum.updates + 1,
-});
+/** Of each metric. There is at least one update. */
+function meansOf(updates: readonly BatchMetrics[]): BatchMetrics {
+  const mean = (name: string): number =>
+    updates.reduce((sum, metrics) => sum + metrics[name]!, 0) / updates.length;
+  return {
+    loss: mean('loss'),
+    ...Object.fromEntries(Object.keys(updates[0]!).map((name) => [name, mean(name)])),
+  };
+}

@@ -78,6 +78,15 @@ async function weightsOf(directory: string): Promise<Map<string, Float32Array>> 
   return weights;
 }
 
+/** Of the first examples, with the weights that are made from their names. */
+function nspAccuracyOf(members: typeof examples): number {
+  const logits = golden.plain.seq_relationship_logits;
+  const right = members.filter(
+    ({ nextSentenceLabel }, i) => Number(logits[2 * i + 1]! > logits[2 * i]!) === nextSentenceLabel,
+  );
+  return right.length / members.length;
+}
+
 describe('a run', () => {
   it('makes the updates of google-research/bert', async () => {
     const { losses, events, outputDir } = await pretrained({
@@ -87,6 +96,8 @@ describe('a run', () => {
     expect(losses).toHaveLength(12);
     losses.forEach((loss, i) => expect(loss / golden.run.losses[i]!).toBeCloseTo(1, 4));
     const entries = events.flatMap((event) => (event.type === 'log' ? [event.entry] : []));
+    for (const { loss, mlm_loss, nsp_loss } of entries) expect(mlm_loss! + nsp_loss!).toBeCloseTo(loss, 4);
+    expect(entries[0]!['nsp_accuracy']).toBe(nspAccuracyOf(examples.slice(0, 4)));
     entries.forEach(({ grad_norm }, i) => expect(grad_norm / golden.run.norms[i]!).toBeCloseTo(1, 3));
     // The fall is from the first update on, of 15; the warm-up only overrides it.
     expect(entries.map(({ learning_rate }) => learning_rate)).toEqual(
@@ -162,10 +173,7 @@ describe('evaluation', () => {
       expect(metrics!.eval_nsp_loss).toBeCloseTo(nsp, 4);
       expect(metrics!.eval_loss).toBeCloseTo(metrics!.eval_mlm_loss + metrics!.eval_nsp_loss, 12);
       expect(metrics).toMatchObject({ eval_samples: 13, eval_predictions: 25 });
-      const right = golden.plain.seq_relationship_logits.filter(
-        (logit, i, all) => i % 2 === 0 && Number(all[i + 1]! > logit) === examples[i / 2]!.nextSentenceLabel,
-      );
-      expect(metrics!.eval_nsp_accuracy).toBeCloseTo(right.length / 13, 12);
+      expect(metrics!.eval_nsp_accuracy).toBeCloseTo(nspAccuracyOf(examples), 12);
     }
   });
 
@@ -239,13 +247,19 @@ describe('what does not fit is refused before any work', () => {
     );
 
   it('no examples, and examples longer than the model', async () => {
-    expect(await refusal({ examples: inMemory([]) })).toMatchInlineSnapshot(`"pretraining: expected examples, got none"`);
-    expect(await refusal({ examples: inMemory(examples, { maxSeqLength: 18 }) })).toMatchInlineSnapshot(`"pretraining: expected examples of at most the model's 17 positions (max_position_embeddings), got a max_seq_length of 18"`);
+    expect(await refusal({ examples: inMemory([]) })).toMatchInlineSnapshot(
+      `"pretraining: expected examples, got none"`,
+    );
+    expect(await refusal({ examples: inMemory(examples, { maxSeqLength: 18 }) })).toMatchInlineSnapshot(
+      `"pretraining: expected examples of at most the model's 17 positions (max_position_embeddings), got a max_seq_length of 18"`,
+    );
   });
 
   it('held-out examples of another vocabulary', async () => {
     const heldOut = inMemory(examples, { vocabularySha256: 'f'.repeat(64) });
-    expect(await refusal({ heldOut })).toMatchInlineSnapshot(`"evaluation data: expected the vocabulary of the training data, got another vocabulary"`);
+    expect(await refusal({ heldOut })).toMatchInlineSnapshot(
+      `"evaluation data: expected the vocabulary of the training data, got another vocabulary"`,
+    );
   });
 
   it('a model of another size', async () => {

@@ -105,7 +105,7 @@ describe('backward', () => {
     const objective = classifier(0.3);
     const step = await create(objective, { ...defaultTraining, seed: 77 });
     step.state.initialize(1);
-    const loss = await step.backward(batch.feeds, batch.sizes, 12);
+    const { loss } = await step.backward(batch.feeds, batch.sizes, 12);
 
     const wanted = objective.parameters.map(({ tensor }) => tensor);
     const results: Record<string, Tensor> = { loss: objective.loss };
