@@ -10,8 +10,9 @@ import { PeerProcess } from './peer-process.ts';
 const SIZE = ['base', '4', '384'] as const;
 const BATCH = 4;
 const ROUNDS = 2;
-/** Steps of one process that count; one more goes before, in which memory is found. */
-const STEPS = 3;
+/** Steps of one process that count, after some in which memory is found. */
+const STEPS = 4;
+const WARM_UP_STEPS = 3;
 
 const SIDES = {
   'bertram int8': () => PeerProcess.typescript('sides/train-step.ts', ...SIZE, 'int8'),
@@ -39,7 +40,7 @@ export async function run(): Promise<BenchResult> {
     for (const side of Object.keys(SIDES) as Side[]) {
       const process = SIDES[side](python);
       await process.read();
-      await process.ask('warm-up');
+      for (let i = 0; i < WARM_UP_STEPS; i++) await process.ask('warm-up');
       for (let i = 0; i < STEPS; i++) {
         const step = await process.ask<Step>('step');
         steps.push({ side, ...step, loadAverage: loadavg()[0]! });
