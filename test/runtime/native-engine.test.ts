@@ -221,7 +221,7 @@ describe('a native run', () => {
     const entry = `import('tsx/esm/api').then(({ register }) => (register(), import('${file}')))`;
     const worker = new Worker(entry, { eval: true, workerData: { keep } });
     const message = await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
-    expect(message).toEqual({ engine: 'native', first: 42, last: 42 });
+    expect(message).toEqual({ engine: 'native', fallbackReason: undefined, first: 42, last: 42 });
     expect(await worker.terminate()).toBeTypeOf('number');
     const { run, release } = await longProgram();
     expect(await run()).toBe(1);

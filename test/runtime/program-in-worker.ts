@@ -8,4 +8,5 @@ const program = await compile({ y: multiply(input('x', 'float32', ['n']), 2) }, 
 const size = 300_000;
 const { y } = await program.run({ x: { data: new Float32Array(size).fill(21), shape: [size] } });
 if (!keep) await program.release();
-parentPort!.postMessage({ engine: program.engine, first: y.data[0], last: y.data[size - 1] });
+const { engine, fallbackReason } = program;
+parentPort!.postMessage({ engine, fallbackReason, first: y.data[0], last: y.data[size - 1] });
