@@ -2,6 +2,7 @@
  * Conversions of what TensorFlow and torch wrote, against the files and the logits of transformers
  * (scripts/golden/{tensorflow,pytorch}_checkpoints.py).
  */
+import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -227,4 +228,39 @@ describe('convertBert', () => {
     expect((error as Error).message.replace(join(from, 'model.safetensors'), 'FILE')).toBe(message);
     expect(existsSync(to)).toBe(false);
   });
+});
+
+const python = process.env['BERTRAM_PEER_PYTHON'];
+
+describe.skipIf(python === undefined)('transformers (skipped without BERTRAM_PEER_PYTHON)', () => {
+  it.each(['tensorflow', 'pytorch/old'])(
+    'loads what is made of %s, and computes what it did',
+    async (from) => {
+      const to = temporaryDirectory();
+      await convert(`${GOLDEN}/${from}`, to);
+      const program = `
+import json, sys, torch
+from transformers import AutoTokenizer, BertForPreTraining
+model, info = BertForPreTraining.from_pretrained(sys.argv[1], output_loading_info=True)
+golden = json.load(open(sys.argv[2]))
+names = ["input_ids", "token_type_ids", "attention_mask"]
+with torch.no_grad():
+    outputs = model.eval()(**{name: torch.tensor(golden[name]) for name in names})
+print(json.dumps({
+    "missing": sorted(info["missing_keys"]),
+    "unexpected": sorted(info["unexpected_keys"]),
+    "logits": outputs.prediction_logits.flatten().tolist(),
+    "ids": AutoTokenizer.from_pretrained(sys.argv[1])("a B [MASK]")["input_ids"],
+}))`;
+      const output = execFileSync(python!, ['-c', program, to, `${GOLDEN}/pytorch/logits.json`], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const got = JSON.parse(output.trim().split('\n').at(-1)!) as Record<string, number[]>;
+      expect(got).toMatchObject({ missing: [], unexpected: [], ids: [2, 5, 6, 4, 3] });
+      golden.prediction_logits.flat(2).forEach((value, i) => {
+        expect(Math.abs(got['logits']![i]! - value)).toBeLessThan(1e-5);
+      });
+    },
+  );
 });
