@@ -7,7 +7,7 @@
  *   --output_dir OUT --per_device_train_batch_size 3
  * ```
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { readModelDirectory, writeFileAtomic } from '../checkpoint/index.ts';
@@ -24,10 +24,11 @@ import {
 import { readSquadFile } from '../squad/squad-files.ts';
 import { badInput, BertramError } from '../support/errors.ts';
 import { Random } from '../support/random.ts';
-import { listCheckpoints, type TrainingOptions } from '../training/index.ts';
+import type { TrainingOptions } from '../training/index.ts';
 import { writePredictions } from './evaluate.ts';
 import { given } from './model-options.ts';
 import { fraction, nonNegative, number, positive, positiveWhole, whole } from './option-values.ts';
+import { startOf } from './output-directory.ts';
 import type { Output, Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
@@ -84,7 +85,7 @@ export function finetuneCommand({ out, err }: Terminal): Command {
     .option('--overwrite-output-dir', 'train into a directory that is not empty')
     .option(
       '--resume-from-checkpoint [dir]',
-      'go on from a checkpoint; the newest of the output directory unless told',
+      'go on from a checkpoint; the newest of the output directory unless told; auto: if there is one',
     )
     .option('--max-seq-length <n>', 'pieces in a window, special tokens included', positiveWhole, 384)
     .option('--doc-stride <n>', 'pieces that neighbouring windows share', whole, 128)
@@ -165,7 +166,7 @@ function checkFlags(flags: FinetuneFlags): void {
 async function trainModel(flags: FinetuneFlags, reporter: TrainingReporter): Promise<void> {
   const { loadTokenizer } = await import('../pipelines/index.ts');
   const { outputDir, maxSeqLength } = flags;
-  const resumeFrom = await checkpointToResume(flags);
+  const resumeFrom = await (await startOf(outputDir, flags)).checkpointIn(outputDir);
   const model = await readModelDirectory(flags.modelNameOrPath);
   const windows = await trainingWindows(flags, loadTokenizer(model), reporter);
   const result = await fineTune({
@@ -183,30 +184,6 @@ async function trainModel(flags: FinetuneFlags, reporter: TrainingReporter): Pro
   });
   await writeResults(join(outputDir, 'train_results.json'), result);
   reporter.note(`model written to ${outputDir}`);
-}
-
-/** A checkpoint to go on from, if one was asked for. A directory that holds other work is refused unless told. */
-async function checkpointToResume({
-  outputDir,
-  resumeFromCheckpoint,
-  overwriteOutputDir,
-}: FinetuneFlags): Promise<string | undefined> {
-  if (typeof resumeFromCheckpoint === 'string') return resumeFromCheckpoint;
-  if (resumeFromCheckpoint) {
-    const newest = (await listCheckpoints(outputDir)).at(-1);
-    if (newest === undefined)
-      badInput(`--resume_from_checkpoint: ${outputDir}`, 'a checkpoint-N directory', 'none');
-    return newest;
-  }
-  const present = await readdir(outputDir).catch(() => []);
-  if (present.length > 0 && !overwriteOutputDir) {
-    badInput(
-      `--output_dir: ${outputDir}`,
-      'an empty directory, --overwrite_output_dir or --resume_from_checkpoint',
-      `${present.length} files`,
-    );
-  }
-  return undefined;
 }
 
 /** The examples of all training files, with the negatives that were asked for, as labelled windows. */
