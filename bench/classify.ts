@@ -32,7 +32,7 @@ const SAMPLE = 1000;
 const TEST_SHARE = 0.4;
 /** scikit-learn's C. */
 const STRENGTHS = [0.01, 0.1, 1];
-const ROUNDS = 3;
+const ROUNDS = 2;
 
 interface Reading {
   readonly accuracy: number;
