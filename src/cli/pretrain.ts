@@ -17,10 +17,7 @@ import type { Terminal } from './terminal.ts';
 
 export function pretrainCommand(terminal: Terminal): Command {
   return new Command('pretrain')
-    .option(
-      '--data <dir>',
-      'shards of `bertram prepare`, or the directory that a recipe looks for its own in',
-    )
+    .option('--data <dir>', 'shards of `bertram prepare` or TFRecord files; of a recipe, where its data lie')
     .option('--config <file>', 'a preset (tiny, mini, small, medium, base, large), config.json or recipe')
     .option('--output-dir <dir>', 'where the model, its checkpoints and results go')
     .option('--overwrite-output-dir', 'train into a directory that is not empty')
@@ -29,8 +26,10 @@ export function pretrainCommand(terminal: Terminal): Command {
       '--resume-from-checkpoint [dir]',
       'go on from a checkpoint; the newest of the output directory unless told; auto: if there is one',
     )
-    .option('--vocab <file>', 'the vocab.txt of shards that have none beside them')
-    .option('--uncased', 'that vocabulary is of text in lower case')
+    .option(
+      '--uncased',
+      'the vocabulary of TFRecord files is of text in lower case; shards say for themselves',
+    )
     .option('--train-batch-size <n>', 'examples of an update (default: 32)', positiveWhole)
     .option(
       '--gradient-accumulation-steps <n>',
@@ -96,7 +95,6 @@ function checkFlags(flags: PretrainingFlags): void {
     throw new BertramError('bad-input', 'expected --config or --init-checkpoint, got neither');
   if (flags.plan) return;
   if (outputDir === undefined) throw new BertramError('bad-input', 'expected --output-dir <dir>, got none');
-  if (flags.uncased && flags.vocab === undefined) badInput('--uncased', 'a --vocab', 'none');
   const uses = [evalData, flags.evalSteps, flags.evalBatchSize, flags.maxEvalExamples];
   if (!doEval && uses.some((use) => use !== undefined))
     badInput('evaluation', '--do-eval', 'only options of it');

@@ -6,7 +6,6 @@ export interface PretrainingFlags {
   readonly overwriteOutputDir?: true;
   readonly initCheckpoint?: string;
   readonly resumeFromCheckpoint?: string | true;
-  readonly vocab?: string;
   readonly uncased?: true;
   readonly trainBatchSize?: number;
   readonly gradientAccumulationSteps?: number;

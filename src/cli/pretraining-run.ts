@@ -98,10 +98,8 @@ async function openPhases(
       const directory = dataDirectory(flags, phase);
       const data = await openPhaseData({
         data: directory,
-        ...given({ initFrom, heldOut: flags.doEval && (flags.evalData ?? (true as const)) }),
-        ...(flags.vocab === undefined
-          ? {}
-          : { vocab: { path: flags.vocab, uncased: flags.uncased ?? false } }),
+        ...given({ initFrom, uncased: flags.uncased }),
+        ...given({ heldOut: flags.doEval && (flags.evalData ?? (true as const)) }),
       });
       opened.push(data);
       requireOneVocabulary(i + 1, data, opened[0]!);

@@ -1,39 +1,30 @@
 /** The vocabulary that pretraining examples were made with, as it goes along with a model. */
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { readTextFileIfPresent, type ModelDirectory } from '../checkpoint/index.ts';
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readTextFile, type ModelDirectory } from '../checkpoint/index.ts';
 import { Vocabulary } from '../tokenizers/index.ts';
+import { textSha256 } from './file-checksum.ts';
 import { readManifest } from './manifest.ts';
 
 export interface VocabularyFiles {
   readonly vocabText: string;
-  readonly tokenizerJsonText: string | undefined;
+  readonly tokenizerJsonText: undefined;
   readonly doLowerCase: boolean;
   /** Entries. */
   readonly size: number;
-  /** Of the text with LF ends. */
   readonly sha256: string;
 }
 
-/** @param where what errors call the text */
-export function vocabularyFiles(vocabText: string, doLowerCase: boolean, where: string): VocabularyFiles {
-  const text = vocabText.replaceAll('\r\n', '\n');
-  return {
-    vocabText: text,
-    tokenizerJsonText: undefined,
-    doLowerCase,
-    size: Vocabulary.parse(text, where).size,
-    sha256: createHash('sha256').update(text).digest('hex'),
-  };
-}
-
-/** The `vocab.txt` that `prepare` left beside its shards, or undefined in a directory that others wrote. */
-export async function vocabularyOfShards(directory: string): Promise<VocabularyFiles | undefined> {
-  const path = join(directory, 'vocab.txt');
-  const text = await readTextFileIfPresent(path);
-  if (text === undefined) return undefined;
+/**
+ * The `vocab.txt` beside shards or records.
+ *
+ * @param uncased whether it is of text in lower case, where nothing beside it says so
+ */
+export async function vocabularyOfExamples(path: string, uncased: boolean): Promise<VocabularyFiles> {
+  const directory = (await stat(path)).isDirectory() ? path : dirname(path);
+  const file = join(directory, 'vocab.txt');
   const manifest = await readManifest(directory);
-  return vocabularyFiles(text, manifest?.recipe.lowercase ?? false, path);
+  return vocabularyFiles(await readTextFile(file), manifest?.recipe.lowercase ?? uncased, file);
 }
 
 /** A model's, from its `vocab.txt`; undefined where it has only a `tokenizer.json`. */
@@ -44,4 +35,14 @@ export function vocabularyOfModel({
 }: ModelDirectory): VocabularyFiles | undefined {
   if (vocabText === undefined) return undefined;
   return vocabularyFiles(vocabText, doLowerCase ?? false, join(path, 'vocab.txt'));
+}
+
+function vocabularyFiles(vocabText: string, doLowerCase: boolean, where: string): VocabularyFiles {
+  return {
+    vocabText,
+    tokenizerJsonText: undefined,
+    doLowerCase,
+    size: Vocabulary.parse(vocabText, where).size,
+    sha256: textSha256(vocabText),
+  };
 }

@@ -98,6 +98,17 @@ describe('a run', () => {
     expect((await weights('fresh')).equals(before)).toBe(true);
   });
 
+  it('reads the records of the reference program', async () => {
+    await mkdir(inside('records'));
+    await cp('test/golden/pretraining/examples.tfrecord', inside('records', 'examples.tfrecord'));
+    await cp(join(goldenModel, 'vocab.txt'), inside('records', 'vocab.txt'));
+    const data = ['--data', inside('records', 'examples.tfrecord'), '--uncased', '--max-steps', '1'];
+    const { exitCode, err } = await run(args('of-records', ...data));
+    expect(err).toContain('20 examples, 1 updates');
+    expect(exitCode).toBe(0);
+    expect(await json('of-records', 'tokenizer_config.json')).toMatchObject({ do_lower_case: true });
+  });
+
   it('stops at --max-steps without changing the schedule', async () => {
     const rates = async (output: string): Promise<unknown[]> =>
       ((await json(output, 'trainer_state.json'))['log_history'] as Record<string, number>[]).map(
