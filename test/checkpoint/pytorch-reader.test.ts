@@ -347,7 +347,7 @@ describe('a file', () => {
     [
       'with a pickle of 4 GB',
       zip([{ ...entry, declaredLength: 2 ** 32 - 2 }]),
-      'w.bin: entry "m/data.pkl": expected at most 8388608 bytes, got 4294967294',
+      'w.bin: entry "m/data.pkl": expected at most 2097152 bytes, got 4294967294',
     ],
     [
       'that needs Zip64 and has none',
