@@ -16,7 +16,7 @@ import type { BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
 const RUNS = 3;
-const TEXT_BYTES = 40_000_000;
+const TEXT_BYTES = 120_000_000;
 const DUPE_FACTORS = [1, 5] as const;
 /** What Google's script does, in parts of what `tokenizers` does. */
 const SCRIPT = { 1: 0.2, 5: 0.085 } as const;

@@ -38,15 +38,6 @@ export interface PrepareWorker {
   close(): Promise<void>;
 }
 
-/** The tokenizer of a recipe. Special tokens that stand in a text are text like any other. */
-export function recipeTokenizer(
-  vocabularyText: string,
-  lowercase: boolean,
-  where = 'vocabulary',
-): BertTokenizer {
-  return BertTokenizer.fromVocab(vocabularyText, { lowercase, addedTokens: [] }, where);
-}
-
 /** Does the work in the thread that calls it. */
 export class PrepareWork implements PrepareWorker {
   readonly #settings: WorkSettings;
@@ -57,7 +48,11 @@ export class PrepareWork implements PrepareWorker {
   constructor(settings: WorkSettings) {
     const { recipe, vocabularyText } = settings;
     this.#settings = settings;
-    this.#tokenizer = recipeTokenizer(vocabularyText, recipe.lowercase);
+    // Special tokens that stand in a text are text like any other.
+    this.#tokenizer = BertTokenizer.fromVocab(vocabularyText, {
+      lowercase: recipe.lowercase,
+      addedTokens: [],
+    });
     this.#text = new TextTokenizer(this.#tokenizer, recipe.sentencePerLine);
   }
 

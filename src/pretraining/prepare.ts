@@ -16,6 +16,7 @@ import { fileError } from '../checkpoint/file-error.ts';
 import { readTextFile, readTextFileIfPresent } from '../checkpoint/text-file.ts';
 import { badInput } from '../support/errors.ts';
 import { Random } from '../support/random.ts';
+import { Vocabulary } from '../tokenizers/index.ts';
 import { Corpus, CorpusWriter } from './corpus-file.ts';
 import type { CorpusCounts } from './corpus-file.ts';
 import { fileSha256, textSha256 } from './file-checksum.ts';
@@ -31,7 +32,7 @@ import {
 import type { Manifest, Part, Recipe, ShardRecord } from './manifest.ts';
 import { inOrder } from './ordered-work.ts';
 import { startThread } from './prepare-thread.ts';
-import { PrepareWork, recipeTokenizer } from './prepare-work.ts';
+import { PrepareWork } from './prepare-work.ts';
 import type { PrepareWorker, ShardJob, WorkSettings } from './prepare-work.ts';
 import { identify, textBatches } from './text-input.ts';
 import { BadLine } from './tokenized-text.ts';
@@ -142,8 +143,8 @@ function startWorkers(count: number, settings: WorkSettings): PrepareWorker[] {
 async function recipeOf(options: PrepareOptions, vocabularyText: string): Promise<Recipe> {
   const { inputs, vocab } = options;
   if (inputs.length === 0) badInput('prepare', 'at least one text file', 'none');
-  const { vocabulary } = recipeTokenizer(vocabularyText, options.lowercase, vocab);
-  vocabulary.require('[MASK]', vocab);
+  const vocabulary = Vocabulary.parse(vocabularyText, vocab);
+  for (const token of ['[UNK]', '[CLS]', '[SEP]', '[MASK]']) vocabulary.require(token, vocab);
   const files = [];
   for (const path of inputs) files.push(await identify(path));
   const recipe = {

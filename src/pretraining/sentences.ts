@@ -36,6 +36,7 @@ const DOTTED = /^\p{L}{1,2}(?:\.\p{L}{1,2})+$/u;
 const LAST_WORD = /[^\s("'“‘[]*$/u;
 const FIRST_WORD = /^[\p{L}\p{M}]*/u;
 const LOWER_CASE = /^\p{Ll}/u;
+const WHITE_SPACE = /\s/;
 
 /** A last word is looked for in so many UTF-16 units; no abbreviation is longer. */
 const LONGEST_WORD = 16;
@@ -60,13 +61,14 @@ export class SentenceSplitter {
 
 /** Whether what stands on the two sides of a boundary belongs to one sentence after all. */
 function joins(text: string, boundary: number): boolean {
-  const after = text.slice(boundary, boundary + LONGEST_WORD);
-  if (LOWER_CASE.test(after)) return true;
-  const before = text.slice(Math.max(0, boundary - LONGEST_WORD), boundary).trimEnd();
-  if (!before.endsWith('.')) return false;
-  const word = LAST_WORD.exec(before.slice(0, -1))![0];
+  if (LOWER_CASE.test(text.slice(boundary, boundary + 2))) return true;
+  let end = boundary;
+  while (end > 0 && WHITE_SPACE.test(text.charAt(end - 1))) end--;
+  if (text.charAt(end - 1) !== '.') return false;
+  const word = LAST_WORD.exec(text.slice(Math.max(0, end - LONGEST_WORD), end - 1))![0];
   if (PREFIXES.has(word) || INITIAL.test(word)) return true;
-  return (SUFFIXES.has(word) || DOTTED.test(word)) && !OPENERS.has(FIRST_WORD.exec(after)![0]);
+  if (!SUFFIXES.has(word) && !DOTTED.test(word)) return false;
+  return !OPENERS.has(FIRST_WORD.exec(text.slice(boundary, boundary + LONGEST_WORD))![0]);
 }
 
 function wordSet(words: string): ReadonlySet<string> {

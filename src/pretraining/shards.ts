@@ -33,7 +33,7 @@ export async function openShards(directory: string): Promise<PretrainingExamples
       const shard = ShardFile.open(path);
       shards.push(shard);
       if (shard.vocabularySha256 !== vocabularySha256)
-        badInput(path, `ids of vocabulary ${vocabularySha256}`, `of ${shard.vocabularySha256 || 'none'}`);
+        badInput(path, `ids of vocabulary ${vocabularySha256}`, shard.vocabularySha256 || 'none');
       if (shard.size !== examples) badInput(path, `${examples} examples`, String(shard.size));
     }
     return new ShardExamples(manifest, shards);

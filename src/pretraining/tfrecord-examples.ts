@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { readTextFile } from '../checkpoint/index.ts';
 import { badInput, messageOf } from '../support/errors.ts';
-import { BertTokenizer } from '../tokenizers/index.ts';
+import { Vocabulary } from '../tokenizers/index.ts';
 import type { PretrainingExample, PretrainingExamples } from './example.ts';
 import { textSha256 } from './file-checksum.ts';
 import { ExampleSchema } from './generated/tf-example_pb.ts';
@@ -30,7 +30,7 @@ interface PaddedExample extends PretrainingExample {
 export async function openTfRecordExamples(paths: readonly string[]): Promise<PretrainingExamples> {
   const vocabularyPath = join(dirname(paths[0]!), VOCABULARY_FILE);
   const vocabularyText = await readTextFile(vocabularyPath);
-  const { vocabulary } = BertTokenizer.fromVocab(vocabularyText, { addedTokens: [] }, vocabularyPath);
+  const vocabulary = Vocabulary.parse(vocabularyText, vocabularyPath);
   const files: TfRecordFile[] = [];
   const lengths: number[] = [];
   let first: PaddedExample | undefined;
