@@ -181,6 +181,10 @@ async function trainModel(flags: FinetuneFlags, reporter: TrainingReporter): Pro
       resumeFrom,
     }),
     onEvent: (event) => reporter.report(event),
+    onLoaded: ({ missing, unexpected }) => {
+      if (missing.length > 0) reporter.note(`begin at random: ${missing.join(', ')}`);
+      if (unexpected.length > 0) reporter.note(`of no use here: ${unexpected.join(', ')}`);
+    },
   });
   await writeResults(join(outputDir, 'train_results.json'), result);
   reporter.note(`model written to ${outputDir}`);

@@ -12,7 +12,7 @@ import {
   spanLoss,
   type BertConfig,
 } from '../bert/index.ts';
-import { readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
+import { readModelDirectory, type LoadedParameters, type ModelDirectory } from '../checkpoint/index.ts';
 import { input } from '../graph/index.ts';
 import { Dropout, Parameters } from '../nn/index.ts';
 import {
@@ -52,6 +52,8 @@ export interface FineTuningOptions {
   /** Replaces the configuration's two dropout rates. */
   readonly dropout?: number;
   readonly onEvent?: (event: TrainingEvent) => void;
+  /** Told which parameters begin at random, and which tensors of the model are of no use here, such as other heads. */
+  readonly onLoaded?: (weights: Pick<LoadedParameters, 'missing' | 'unexpected'>) => void;
 }
 
 /**
@@ -61,7 +63,7 @@ export interface FineTuningOptions {
  * `failed` when a loss is not finite or a file cannot be written
  */
 export async function fineTune(options: FineTuningOptions): Promise<TrainingResult> {
-  const { model, windows, outputDir, resumeFrom } = options;
+  const { model, windows, outputDir } = options;
   const stored = bertConfigOf(model);
   const config = options.dropout === undefined ? stored : withDropout(stored, options.dropout);
   checkLengths(windows, config, options.padToLength);
@@ -73,7 +75,7 @@ export async function fineTune(options: FineTuningOptions): Promise<TrainingResu
   await mkdir(outputDir, { recursive: true });
 
   const { state, progress, result } = await train(objective, data, options.training, {
-    initialize: (state) => initialize(state, model, resumeFrom, options.training.seed),
+    initialize: (state) => initialize(state, options),
     save: (state, progress) =>
       writeCheckpoint(
         outputDir,
@@ -131,17 +133,17 @@ function trainingData(
 
 async function initialize(
   state: TrainingState,
-  model: ModelDirectory,
-  resumeFrom: string | undefined,
-  seed: number,
+  { model, resumeFrom, training, onLoaded }: FineTuningOptions,
 ): Promise<TrainingProgress | undefined> {
   const from = resumeFrom === undefined ? model : await readModelDirectory(resumeFrom);
-  state.initialize(seed, (name) => name.startsWith(NEW_HEAD));
-  await loadBertParameters(from, state.parameters, {
+  state.initialize(training.seed, (name) => name.startsWith(NEW_HEAD));
+  const loaded = await loadBertParameters(from, state.parameters, {
     into: (name) => state.viewOf(state.values, name).data,
     mayMiss: resumeFrom === undefined ? [NEW_HEAD] : [],
   });
-  return resumeFrom === undefined ? undefined : readCheckpoint(resumeFrom, state);
+  if (resumeFrom !== undefined) return readCheckpoint(resumeFrom, state);
+  onLoaded?.(loaded);
+  return undefined;
 }
 
 function tensorsOf(state: TrainingState) {

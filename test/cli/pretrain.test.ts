@@ -157,7 +157,7 @@ describe('a run', () => {
     const qas = [{ id: 'x', question: 'Who?', answers: [{ text: 'Ada', answer_start: 8 }] }];
     const set = JSON.stringify({ data: [{ title: 't', paragraphs: [{ context, qas }] }] });
     await writeFile(inside('set.json'), set);
-    const { exitCode } = await run([
+    const { exitCode, err } = await run([
       ...[
         'finetune',
         '--model_name_or_path',
@@ -180,6 +180,8 @@ describe('a run', () => {
       ],
     ]);
     expect(exitCode).toBe(0);
+    expect(err).toContain('begin at random: qa_outputs.weight, qa_outputs.bias\n');
+    expect(err).toMatch(/of no use here: .*cls\.predictions\.transform\.dense\.weight/);
     expect(await json('tuned', 'config.json')).toMatchObject({ architectures: ['BertForQuestionAnswering'] });
   });
 });
