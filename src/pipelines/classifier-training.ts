@@ -49,6 +49,9 @@ const DEFAULT_MAX_SEQ_LENGTH = 128;
 export async function trainFeatureClassifier(options: FeatureClassifierOptions): Promise<FittedClassifier> {
   const { examples, outputDir, threads, onProgress = () => undefined } = options;
   const features = options.features ?? { layer: -1, pooling: 'mean' };
+  if (features.pooling === 'cls' && features.layer === 0) {
+    badInput('features: layer', 'one in which [CLS] has seen its text', '0, the embeddings');
+  }
   const labels = labelsOfTraining(examples);
   const maxSeqLength = options.maxSeqLength ?? DEFAULT_MAX_SEQ_LENGTH;
   const extractor = await FeatureExtractor.load({

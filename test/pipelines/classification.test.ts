@@ -89,6 +89,12 @@ describe('on frozen features', () => {
     },
   );
 
+  it('refuses the embedding of [CLS], which is the same for all texts', async () => {
+    const features = { layer: 0, pooling: 'cls' } as const;
+    const attempt = trainFeatureClassifier({ examples, outputDir: await temporary(), features });
+    await expect(attempt).rejects.toThrow('features: layer: expected one in which [CLS] has seen its text');
+  });
+
   it('refuses a single class', async () => {
     const same = examples.map(({ text }) => ({ text, label: 'a' }));
     const attempt = trainFeatureClassifier({
