@@ -24,7 +24,7 @@ import {
   type ValueInfoProto,
 } from './generated/onnx-subset_pb.ts';
 import type { Int8Weight } from './linear-lowering.ts';
-import { loweringRules, type LoweringRule } from './lowering-rules.ts';
+import { loweringRules, type LoweringContext, type LoweringRule } from './lowering-rules.ts';
 import { SwitchBack } from './switch-back.ts';
 
 const IR_VERSION = 9n;
@@ -84,8 +84,10 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerO
 
   const names = new Map<Tensor, string>();
   const origins = new Map<string, Node>();
-  const context = {
+  const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...Object.values(outputs)]);
+  const context: LoweringContext = {
     emit,
+    isUsed: (tensor) => used.has(tensor),
     int8Weight: (node: Node) => (node.op === 'input' ? int8Weights.get(inputName(node)) : undefined),
     switchBack: options.linearPrecision === 'int8' ? new SwitchBack(emit) : undefined,
   };
@@ -99,7 +101,7 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerO
       node.inputs.map((tensor) => names.get(tensor)!),
       context,
     );
-    node.outputs.forEach((tensor, i) => names.set(tensor, values[i]!));
+    values.forEach((value, i) => names.set(node.outputs[i]!, value));
   }
 
   nameOutputs(emit, outputs, names);

@@ -34,6 +34,8 @@ export async function loadQuestionAnsweringModel(
   options: ModelLoadOptions = {},
 ): Promise<QuestionAnsweringModel> {
   const { precision, threads = availableParallelism() } = options;
+  // One lane more than cores: they are busy while the results of a window are handed over.
+  const lanes = options.threads ?? threads + 1;
   if (precision !== undefined && !['float32', 'int8'].includes(precision)) {
     badInput('precision', 'float32 or int8', shown(precision));
   }
@@ -48,6 +50,7 @@ export async function loadQuestionAnsweringModel(
     tokenizer,
     weights,
     threads,
+    lanes,
   });
 }
 

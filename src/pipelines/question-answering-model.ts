@@ -29,8 +29,10 @@ export interface QuestionAnsweringModelParts {
   readonly config: BertConfig;
   readonly tokenizer: BertTokenizer;
   readonly weights: QuestionAnsweringWeights;
-  /** Threads that the model may keep busy, its lanes included; the engine's choice, and one lane, unless told. */
+  /** Threads that work on one window; the engine's choice unless told. */
   readonly threads?: number;
+  /** How many windows a small int8 model reads at a time, each with one thread; 1 unless told. */
+  readonly lanes?: number;
 }
 
 /**
@@ -72,13 +74,13 @@ export class QuestionAnsweringModel {
     checkFit(parts);
     const precision = weights.int8.size > 0 ? 'int8' : 'float32';
     const isLarge = layerSize(weights) > LARGE_MODEL;
-    const lanes = precision === 'int8' && !isLarge ? (threads ?? 1) : 1;
+    const lanes = precision === 'int8' && !isLarge ? (parts.lanes ?? 1) : 1;
     const { parameters, logits } = questionAnsweringGraph(parts.config, { padded: precision === 'float32' });
     const { baked, fed } = divideWeights(weights.float32, isLarge);
     const program = await compile(logits, {
       int8Weights: weights.int8,
       constants: baked,
-      ...(threads === undefined ? {} : { threads: threads / lanes }),
+      ...(lanes > 1 ? { threads: 1 } : threads === undefined ? {} : { threads }),
     });
     const fedWeights: Record<string, HostTensor> = {};
     for (const { name, shape } of parameters) {

@@ -18,6 +18,9 @@ export interface ReadingOptions {
 /** Small batches: larger ones were no faster on a processor, measured at 32 to 384 pieces a window. */
 export const defaultReadingOptions = { batchSize: 32, batchPieces: 1024 } as const;
 
+/** Of a batch, for each lane. */
+const WINDOWS_A_LANE = 8;
+
 /** Windows that are sorted together. Their logits are what is in memory at a time. */
 const CHUNK = 1024;
 
@@ -40,9 +43,7 @@ export async function* readWindows(
   for (let begin = 0; begin < windows.length; begin += CHUNK) {
     const chunk = windows.slice(begin, begin + CHUNK);
     const logits = new Array<WindowLogits>(chunk.length);
-    // Enough for each lane that the last ones to finish are not waited for long.
-    const batchPieces = (options.batchPieces ?? defaultReadingOptions.batchPieces) * model.lanes;
-    for (const batch of batchesByLength(chunk, { ...options, batchPieces })) {
+    for (const batch of batchesByLength(chunk, forLanes(options, model.lanes))) {
       const results = await model.logits(batch.map((index) => chunk[index]!));
       batch.forEach((index, row) => (logits[index] = results[row]!));
       done += batch.length;
@@ -50,6 +51,14 @@ export async function* readWindows(
     }
     yield* logits;
   }
+}
+
+/** Lanes read one window each: a batch holds so many for each that waiting for the last to finish costs little. */
+function forLanes(options: ReadingOptions, lanes: number): ReadingOptions {
+  if (lanes === 1) return options;
+  const { batchSize, batchPieces } = { ...defaultReadingOptions, ...options };
+  const windows = lanes * WINDOWS_A_LANE;
+  return { batchSize: batchSize * windows, batchPieces: batchPieces * windows };
 }
 
 /**
