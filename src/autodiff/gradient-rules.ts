@@ -150,6 +150,11 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
   scatterAdd: ({ inputs: [, ids] }, g) => [gather(g, ids!)],
   oneHot: none,
   dropout: ({ inputs: [, mask], attributes: { rate } }, g) => [dropout(g, mask!, rate)],
+  softmaxDropout: ({ outputs: [kept, probabilities] }, g) => {
+    // With y = softmax(x) and z = m y, m being 0 or 1 / (1 - rate): dx = y (m g - Σ y m g) = z g - y Σ z g.
+    const zg = multiply(kept!, g);
+    return [subtract(zg, multiply(probabilities!, sum(zg, [-1], true)))];
+  },
   attention: ({ inputs, attributes: { heads } }, g) => attentionGradient(inputs, heads, g),
 };
 

@@ -154,6 +154,9 @@ export const oneHot = (ids: Tensor, depth: Dim): Tensor => apply('oneHot', [ids]
 /** Zeroes x where the mask (uint8, 0 or 1) holds 0, and scales the rest by 1 / (1 - rate) (Srivastava et al., 2014). */
 export const dropout = (x: Tensor, mask: Tensor, rate: number): Tensor =>
   apply('dropout', [x, mask], { rate });
+/** {@link dropout} of {@link softmax}. */
+export const softmaxDropout = (x: Tensor, mask: Tensor, rate: number): Tensor =>
+  apply('softmaxDropout', [x, mask], { rate });
 
 /** Multi-head attention of query, key, value [B, S, H]; mask int32 [B, S] holds 0 where a key is padding. [B, S, H]. */
 export const attention = (

@@ -81,6 +81,11 @@ export interface OpAttributes {
   /** x / (1 - rate) where the mask holds 1, and 0 where it holds 0. The mask is uint8, of x's shape. */
   dropout: { readonly rate: number };
   /**
+   * Dropout of a softmax over the last axis, and the softmax itself: two results of x's shape. One op, since its gradient
+   * needs neither the mask nor what came into the dropout.
+   */
+  softmaxDropout: { readonly rate: number };
+  /**
    * Multi-head scaled dot-product attention: query, key, value [B, S, H] and perhaps a mask, int32 [B, S], that holds 0
    * where a key is padding; gives [B, S, H]. One op, so that inference runs a fused kernel.
    */

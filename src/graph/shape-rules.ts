@@ -82,6 +82,16 @@ function axisOf({ shape: { length: rank } }: ValueType, axis: number): number {
   return place;
 }
 
+/** x and the mask of its dropout. */
+function dropped(inputs: readonly ValueType[], rate: number): ValueType {
+  arity(inputs, 2);
+  const [x, mask] = inputs as [ValueType, ValueType];
+  expectFloat32(x);
+  expect(mask.dtype === 'uint8' && sameShape(x.shape, mask.shape), "expected a uint8 mask of x's shape");
+  expect(rate >= 0 && rate < 1, `expected a rate from 0 to below 1 (not ${rate})`);
+  return { dtype: x.dtype, shape: x.shape };
+}
+
 function last(shape: Shape, expectation: string): Dim {
   const dim = shape.at(-1);
   expect(dim !== undefined, expectation);
@@ -292,13 +302,11 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     expect(isIds(inputs[0]!), 'expected integer ids');
     return [{ dtype: 'float32', shape: [...inputs[0]!.shape, depth] }];
   },
-  dropout: (inputs, { rate }) => {
-    arity(inputs, 2);
-    const [x, mask] = inputs as [ValueType, ValueType];
-    expectFloat32(x);
-    expect(mask.dtype === 'uint8' && sameShape(x.shape, mask.shape), "expected a uint8 mask of x's shape");
-    expect(rate >= 0 && rate < 1, `expected a rate from 0 to below 1 (not ${rate})`);
-    return [{ dtype: x.dtype, shape: x.shape }];
+  dropout: (inputs, { rate }) => [dropped(inputs, rate)],
+  softmaxDropout: (inputs, { rate }) => {
+    const type = dropped(inputs, rate);
+    last(type.shape, 'expected x of rank 1 or more');
+    return [type, type];
   },
   attention: (inputs, { heads }) => {
     expect(inputs.length === 3 || inputs.length === 4, 'expected query, key, value and perhaps mask');

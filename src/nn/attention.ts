@@ -1,14 +1,5 @@
 /** Multi-head scaled dot-product attention (Vaswani et al., 2017). */
-import {
-  add,
-  attention,
-  matmul,
-  mergeHeads,
-  paddingBias,
-  softmax,
-  splitHeads,
-  type Tensor,
-} from '../graph/index.ts';
+import { add, attention, matmul, mergeHeads, paddingBias, splitHeads, type Tensor } from '../graph/index.ts';
 import type { Dropout } from './dropout.ts';
 
 export interface AttentionOptions {
@@ -38,6 +29,6 @@ export function multiHeadAttention(
   const headSize = q.shape[3] as number;
   const scores = matmul(q, k, { transposeB: true, scale: 1 / Math.sqrt(headSize) }); // [B, N, S, S]
   const masked = mask === undefined ? scores : add(scores, paddingBias(mask)); // [B, N, S, S]
-  const probabilities = dropout.apply(softmax(masked), rate); // [B, N, S, S]
+  const probabilities = dropout.applyToSoftmax(masked, rate); // [B, N, S, S]
   return mergeHeads(matmul(probabilities, v)); // [B, S, H]
 }

@@ -2,7 +2,7 @@
  * Dropout whose masks come from outside the graph: each use declares a mask input, which a trainer feeds with bytes
  * drawn from (seed, step, site), so that a resumed run draws the same masks.
  */
-import { dropout, input, type Shape, type Tensor } from '../graph/index.ts';
+import { dropout, input, softmaxDropout, type Shape, type Tensor } from '../graph/index.ts';
 
 /** One use of dropout in a model. */
 export interface DropoutSite {
@@ -27,9 +27,17 @@ export class Dropout {
   }
 
   apply(x: Tensor, rate: number): Tensor {
-    if (!this.isActive(rate)) return x;
-    const site = { name: `dropout.${this.sites.length}`, shape: x.shape, rate };
-    this.sites.push(site);
-    return dropout(x, input(site.name, 'uint8', x.shape), rate);
+    return this.isActive(rate) ? dropout(x, this.#mask(x.shape, rate), rate) : x;
+  }
+
+  /** Of a softmax over the last axis. The rate must be active. */
+  applyToSoftmax(x: Tensor, rate: number): Tensor {
+    return softmaxDropout(x, this.#mask(x.shape, rate), rate);
+  }
+
+  #mask(shape: Shape, rate: number): Tensor {
+    const name = `dropout.${this.sites.length}`;
+    this.sites.push({ name, shape, rate });
+    return input(name, 'uint8', shape);
   }
 }

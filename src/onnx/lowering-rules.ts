@@ -170,10 +170,10 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     const column = emit.node('Unsqueeze', [emit.node('Cast', [ids!], int64), emit.integers([-1])]);
     return [asFloat(emit, emit.node('Equal', [column, range]))];
   },
-  dropout: ({ attributes: { rate } }, [x, mask], { emit }) => {
-    // The mask's bytes are dequantised straight to 0 or 1 / (1 - rate).
-    const factors = emit.node('DequantizeLinear', [mask!, emit.scalar(1 / (1 - rate))]);
-    return [emit.node('Mul', [x!, factors])];
+  dropout: ({ attributes: { rate } }, [x, mask], { emit }) => [dropped(emit, x!, mask!, rate)],
+  softmaxDropout: ({ attributes: { rate } }, [x, mask], { emit }) => {
+    const probabilities = emit.node('Softmax', [x!], { attributes: { axis: -1 } });
+    return [dropped(emit, probabilities, mask!, rate), probabilities];
   },
   attention: ({ attributes: { heads } }, [query, key, value, mask], { emit }) => [
     emit.node('MultiHeadAttention', [query!, key!, value!, '', ...(mask === undefined ? [] : [mask])], {
@@ -182,6 +182,12 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     }),
   ],
 };
+
+function dropped(emit: Emitter, x: string, mask: string, rate: number): string {
+  // The mask's bytes are dequantised straight to 0 or 1 / (1 - rate).
+  const factors = emit.node('DequantizeLinear', [mask, emit.scalar(1 / (1 - rate))]);
+  return emit.node('Mul', [x, factors]);
+}
 
 function asFloat(emit: Emitter, condition: string): string {
   return emit.node('Cast', [condition], { attributes: { to: ELEMENT_TYPES.float32 } });

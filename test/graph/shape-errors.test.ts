@@ -320,6 +320,16 @@ const REFUSALS: { readonly [Name in OpName]: readonly Refusal[] } = {
       () => graph.dropout(float('B'), typed('uint8', 'B'), 1),
     ],
   ],
+  softmaxDropout: [
+    [
+      "softmaxDropout: expected a uint8 mask of x's shape, got float32[B, S] and uint8[B, 7]",
+      () => graph.softmaxDropout(float('B', 'S'), typed('uint8', 'B', 7), 0.1),
+    ],
+    [
+      'softmaxDropout: expected x of rank 1 or more, got float32[] and uint8[]',
+      () => graph.softmaxDropout(float(), typed('uint8'), 0.1),
+    ],
+  ],
   attention: [
     [
       'attention: expected H to be a multiple of 5 heads, got float32[B, S, 32] and float32[B, S, 32] and float32[B, S, 32]',

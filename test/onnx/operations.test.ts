@@ -44,6 +44,7 @@ const TOLERANCES: { readonly [Name in OpName]: number } = {
   scatterAdd: 1e-6,
   oneHot: 0,
   dropout: 2e-7,
+  softmaxDropout: 1e-6,
   attention: 2e-6,
 };
 

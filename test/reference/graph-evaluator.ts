@@ -209,6 +209,11 @@ const evaluations: { readonly [Name in OpName]: Evaluation<Name> } = {
   dropout: ([x, mask], { attributes: { rate } }) => [
     zip(x!, mask!, (value, keep) => (value * keep) / (1 - rate)),
   ],
+  softmaxDropout: ([x, mask], { attributes: { rate } }) => {
+    const probabilities = map(x!, (value) => value);
+    rowsOf(probabilities).forEach(softmaxInPlace);
+    return [zip(probabilities, mask!, (value, keep) => (value * keep) / (1 - rate)), probabilities];
+  },
   attention: ([query, key, value, mask], { attributes: { heads } }) => [
     attention(query!, key!, value!, mask, heads),
   ],

@@ -527,6 +527,14 @@ export const operationCases: { readonly [Name in OpName]: OperationRow } = {
       build: ({ x, mask }) => graph.dropout(x!, mask!, rate),
     })),
   },
+  softmaxDropout: {
+    gradient: 'flows',
+    cases: [0.1, 0.5, 0].map((rate) => ({
+      name: `rate ${rate}, with the softmax`,
+      inputs: { x: normal(['B', 'S', 32]), mask: integers(['B', 'S', 32], 0, 2, 'uint8') },
+      build: ({ x, mask }) => graph.softmaxDropout(x!, mask!, rate).node.outputs,
+    })),
+  },
   attention: {
     gradient: 'flows',
     cases: [
