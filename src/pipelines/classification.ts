@@ -11,7 +11,7 @@ import {
 import { badInput } from '../support/errors.ts';
 import { truncatedInput, type TextOrPair, type TruncatedInput } from '../tokenizers/index.ts';
 import { openModelDirectory } from './model-directory.ts';
-import { PretrainedProgram, softmax } from './pretrained-program.ts';
+import { ModelProgram, softmax } from './model-program.ts';
 import { batchesByLength } from './window-reading.ts';
 
 export interface TextClassifierOptions {
@@ -41,10 +41,10 @@ const CHUNK = 512;
 export class TextClassifier {
   /** The classes' names, by id. */
   readonly labels: readonly string[];
-  readonly #program: PretrainedProgram;
+  readonly #program: ModelProgram<'logits'>;
   readonly #maxSeqLength: number;
 
-  private constructor(labels: readonly string[], program: PretrainedProgram, maxSeqLength: number) {
+  private constructor(labels: readonly string[], program: ModelProgram<'logits'>, maxSeqLength: number) {
     this.labels = labels;
     this.#program = program;
     this.#maxSeqLength = maxSeqLength;
@@ -54,8 +54,10 @@ export class TextClassifier {
   static async load({ model, maxSeqLength, threads }: TextClassifierOptions): Promise<TextClassifier> {
     const { path, configText } = await openModelDirectory(model);
     const head = parseClassifierHead(configText, `${path}/config.json`);
-    const program = await PretrainedProgram.load(
-      (parameters, config, inputs, dropout) => classifierLogits(head, parameters, config, inputs, dropout),
+    const program = await ModelProgram.load(
+      (parameters, config, inputs, dropout) => ({
+        logits: classifierLogits(head, parameters, config, inputs, dropout),
+      }),
       { model, ...(threads === undefined ? {} : { threads }) },
     );
     const positions = program.config.maxPositionEmbeddings;
@@ -103,7 +105,7 @@ export class TextClassifier {
     const classes = this.labels.length;
     for (const batch of batchesByLength(inputs)) {
       const members = batch.map((index) => inputs[index]!);
-      const logits = await this.#program.logits(padSequences(members, this.#program.config.padTokenId));
+      const { logits } = await this.#program.run(padSequences(members, this.#program.config.padTokenId));
       batch.forEach((index, row) => {
         const scores = softmax(logits.subarray(row * classes, (row + 1) * classes));
         const best = scores.indexOf(Math.max(...scores));

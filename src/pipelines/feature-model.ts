@@ -1,23 +1,18 @@
 /** The encoder of a model directory as a program: padded batches in, the chosen hidden states out, pooled or not. Needs Node. */
 import {
-  bertConfigOf,
   bertEncoder,
-  bertInputs,
   clsState,
-  loadBertParameters,
   meanState,
   padSequences,
   type BertConfig,
+  type BertInputs,
   type BertSequence,
 } from '../bert/index.ts';
-import { firstNonFinite } from '../checkpoint/finite-check.ts';
 import type { Tensor } from '../graph/index.ts';
-import { Dropout, Parameters } from '../nn/index.ts';
-import { compile, type Feeds, type Program } from '../runtime/index.ts';
-import { badInput, BertramError } from '../support/errors.ts';
+import type { Dropout, Parameters } from '../nn/index.ts';
+import { badInput } from '../support/errors.ts';
 import type { BertTokenizer } from '../tokenizers/index.ts';
-import { openModelDirectory } from './model-directory.ts';
-import { loadTokenizer } from './model-tokenizer.ts';
+import { ModelProgram } from './model-program.ts';
 
 export const poolings = ['none', 'cls', 'mean'] as const;
 /** A state for each token, that of `[CLS]`, or the mean over the tokens, `[CLS]` and `[SEP]` among them. */
@@ -49,21 +44,15 @@ export class FeatureModel {
   readonly tokenizer: BertTokenizer;
   readonly layers: readonly number[];
   readonly pooling: Pooling;
-  readonly #program: Program;
-  readonly #weights: Feeds;
+  readonly #program: ModelProgram<string>;
 
-  private constructor(
-    parts: Pick<FeatureModel, 'name' | 'config' | 'tokenizer' | 'layers' | 'pooling'>,
-    program: Program,
-    weights: Feeds,
-  ) {
-    this.name = parts.name;
-    this.config = parts.config;
-    this.tokenizer = parts.tokenizer;
-    this.layers = parts.layers;
-    this.pooling = parts.pooling;
+  private constructor(program: ModelProgram<string>, layers: readonly number[], pooling: Pooling) {
+    this.name = program.name;
+    this.config = program.config;
+    this.tokenizer = program.tokenizer;
+    this.layers = layers;
+    this.pooling = pooling;
     this.#program = program;
-    this.#weights = weights;
   }
 
   /**
@@ -73,29 +62,13 @@ export class FeatureModel {
    * `bad-input` for a layer that the model does not have
    */
   static async load(options: FeatureModelOptions = {}): Promise<FeatureModel> {
-    const { pooling = 'none' } = options;
-    const directory = await openModelDirectory(options.model);
-    const config = bertConfigOf(directory);
-    const layers = options.layers ?? DEFAULT_LAYERS.slice(0, config.numHiddenLayers);
-    const tokenizer = loadTokenizer(directory);
-    const { size } = tokenizer.vocabulary;
-    if (size > config.vocabSize) {
-      badInput(
-        `${directory.path}: vocabulary`,
-        `at most the ${config.vocabSize} entries of vocab_size`,
-        `${size}`,
-      );
-    }
-    const { outputs, declared } = featureGraph(config, layers, pooling);
-    const program = await compile(outputs, options.threads === undefined ? {} : { threads: options.threads });
-    // Layers above the highest one chosen are not read.
-    const used = new Set(program.inputs.map(({ name }) => name));
-    const needed = declared.filter(({ name }) => used.has(name));
-    const { parameters } = await loadBertParameters(directory, needed);
-    const weights = Object.fromEntries(
-      needed.map(({ name, shape }) => [name, { data: parameters.get(name)!, shape }]),
+    const { layers, pooling = 'none', ...loading } = options;
+    const program = await ModelProgram.load(
+      (parameters, config, inputs, dropout) =>
+        featureGraph(layers ?? defaultLayers(config), pooling, parameters, config, inputs, dropout),
+      loading,
     );
-    return new FeatureModel({ name: directory.path, config, tokenizer, layers, pooling }, program, weights);
+    return new FeatureModel(program, layers ?? defaultLayers(program.config), pooling);
   }
 
   /**
@@ -105,19 +78,8 @@ export class FeatureModel {
    */
   async states(sequences: readonly BertSequence[]): Promise<SequenceStates[]> {
     const feeds = padSequences(sequences, this.config.padTokenId);
-    const used = Object.entries(feeds).filter(([name]) =>
-      this.#program.inputs.some((input) => input.name === name),
-    );
-    const results = await this.#program.run({ ...Object.fromEntries(used), ...this.#weights });
-    const states = this.layers.map((_, place) => results[stateName(place)]!.data as Float32Array);
-    for (const values of states) {
-      const index = firstNonFinite(values);
-      if (index >= 0)
-        throw new BertramError(
-          'failed',
-          `${this.name}: expected finite states, got ${String(values[index])}`,
-        );
-    }
+    const results = await this.#program.run(feeds);
+    const states = this.layers.map((_, place) => results[stateName(place)]!);
     const { hiddenSize } = this.config;
     const stride = this.pooling === 'none' ? feeds.input_ids.shape[1]! * hiddenSize : hiddenSize;
     return sequences.map(({ inputIds }, row) => {
@@ -134,11 +96,19 @@ export class FeatureModel {
 
 const stateName = (place: number): string => `state.${place}`;
 
-/** One result for each chosen layer, and the parameters of the whole encoder. */
-function featureGraph(config: BertConfig, layers: readonly number[], pooling: Pooling) {
-  const parameters = new Parameters();
-  const inputs = bertInputs();
-  const states = bertEncoder(parameters.in('bert'), config, inputs, new Dropout({ training: false }));
+const defaultLayers = ({ numHiddenLayers }: BertConfig): readonly number[] =>
+  DEFAULT_LAYERS.slice(0, numHiddenLayers);
+
+/** One result for each chosen layer. */
+function featureGraph(
+  layers: readonly number[],
+  pooling: Pooling,
+  parameters: Parameters,
+  config: BertConfig,
+  inputs: BertInputs,
+  dropout: Dropout,
+): Record<string, Tensor> {
+  const states = bertEncoder(parameters.in('bert'), config, inputs, dropout);
   const outputs = layers.map((layer, place) => {
     const state = Number.isInteger(layer) ? states.at(layer) : undefined;
     if (state === undefined) {
@@ -147,7 +117,7 @@ function featureGraph(config: BertConfig, layers: readonly number[], pooling: Po
     return [stateName(place), pooled(state, inputs.attentionMask!, pooling)] as const;
   });
   if (outputs.length === 0) badInput('layers', 'one or more', 'none');
-  return { outputs: Object.fromEntries(outputs), declared: parameters.all };
+  return Object.fromEntries(outputs);
 }
 
 /** [B, S, H] to [B, H], or as it is. */

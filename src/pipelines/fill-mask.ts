@@ -12,7 +12,7 @@
 import { bertForMaskedLm, maskedLmPositions } from '../bert/index.ts';
 import { badInput, shown } from '../support/errors.ts';
 import type { Encoding } from '../tokenizers/index.ts';
-import { PretrainedProgram, type PretrainedLoadOptions } from './pretrained-program.ts';
+import { ModelProgram, type ModelProgramOptions } from './model-program.ts';
 import { WordSearch, type MaskCandidate } from './word-search.ts';
 
 export type { MaskCandidate } from './word-search.ts';
@@ -53,17 +53,18 @@ const WORD_BEFORE = /[\p{L}\p{N}]$/u;
 const WORD_AFTER = /^[\p{L}\p{N}]/u;
 
 export class FillMask {
-  readonly #program: PretrainedProgram;
+  readonly #program: ModelProgram<'logits'>;
 
-  private constructor(program: PretrainedProgram) {
+  private constructor(program: ModelProgram<'logits'>) {
     this.#program = program;
   }
 
   /** @throws BertramError naming the parameters that the model lacks, if it has no head for it */
-  static async load(options: PretrainedLoadOptions = {}): Promise<FillMask> {
-    const program = await PretrainedProgram.load(
-      (parameters, config, inputs, dropout) =>
-        bertForMaskedLm(parameters, config, inputs, maskedLmPositions(), dropout),
+  static async load(options: ModelProgramOptions = {}): Promise<FillMask> {
+    const program = await ModelProgram.load(
+      (parameters, config, inputs, dropout) => ({
+        logits: bertForMaskedLm(parameters, config, inputs, maskedLmPositions(), dropout),
+      }),
       options,
     );
     return new FillMask(program);

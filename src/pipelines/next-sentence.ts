@@ -8,7 +8,7 @@
 import { bertForNextSentencePrediction } from '../bert/index.ts';
 import { padSequences } from '../bert/padding.ts';
 import { badInput, shown } from '../support/errors.ts';
-import { PretrainedProgram, softmax, type PretrainedLoadOptions } from './pretrained-program.ts';
+import { ModelProgram, softmax, type ModelProgramOptions } from './model-program.ts';
 
 export interface SentencePair {
   readonly first: string;
@@ -25,15 +25,18 @@ export interface NextSentenceScores {
 }
 
 export class NextSentence {
-  readonly #program: PretrainedProgram;
+  readonly #program: ModelProgram<'logits'>;
 
-  private constructor(program: PretrainedProgram) {
+  private constructor(program: ModelProgram<'logits'>) {
     this.#program = program;
   }
 
   /** @throws BertramError naming the parameters that the model lacks, such as the head of `BertForMaskedLM`'s */
-  static async load(options: PretrainedLoadOptions = {}): Promise<NextSentence> {
-    const program = await PretrainedProgram.load(bertForNextSentencePrediction, options);
+  static async load(options: ModelProgramOptions = {}): Promise<NextSentence> {
+    const program = await ModelProgram.load(
+      (...model) => ({ logits: bertForNextSentencePrediction(...model) }),
+      options,
+    );
     const { name, config } = program;
     if (config.typeVocabSize < 2) {
       badInput(`${name}: type_vocab_size`, '2 or more, for first and second', `${config.typeVocabSize}`);
@@ -57,7 +60,7 @@ export class NextSentence {
     const inputIds = Int32Array.of(clsId, ...pieces.first, sepId, ...pieces.second, sepId);
     const tokenTypeIds = new Uint8Array(inputIds.length).fill(1, a + 2);
     const feeds = padSequences([{ inputIds, tokenTypeIds }], config.padTokenId);
-    const logits = await this.#program.logits(feeds);
+    const { logits } = await this.#program.run(feeds);
     const [isNext, isRandom] = softmax(logits) as unknown as [number, number];
     return { isNext, isRandom, logits: [logits[0]!, logits[1]!] };
   }

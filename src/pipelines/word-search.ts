@@ -11,7 +11,7 @@
  */
 import { padSequences } from '../bert/padding.ts';
 import { badInput } from '../support/errors.ts';
-import { softmax, type PretrainedProgram } from './pretrained-program.ts';
+import { softmax, type ModelProgram } from './model-program.ts';
 
 export interface MaskCandidate {
   /** As in the vocabulary: with `##` where it continues a word. One for each mask. */
@@ -36,14 +36,14 @@ const FEWEST_BEAMS = 16;
 const BATCH_SIZE = 32;
 
 export class WordSearch {
-  readonly #program: PretrainedProgram;
+  readonly #program: ModelProgram<'logits'>;
   readonly #topK: number;
   readonly #beams: number;
   /** Tokens that can begin a word of several pieces, and that can continue it. */
   readonly #initial: readonly number[];
   readonly #continuing: readonly number[];
 
-  constructor(program: PretrainedProgram, topK: number) {
+  constructor(program: ModelProgram<'logits'>, topK: number) {
     this.#program = program;
     this.#topK = topK;
     this.#beams = Math.max(FEWEST_BEAMS, BEAMS_PER_CANDIDATE * topK);
@@ -131,7 +131,7 @@ export class WordSearch {
       return { inputIds: filled, tokenTypeIds: new Uint8Array(filled.length) };
     });
     const places = beginnings.map(({ ids }, row) => row * inputIds.length + position + ids.length);
-    const logits = await this.#program.logits({
+    const { logits } = await this.#program.run({
       ...padSequences(sequences, padTokenId),
       masked_lm_positions: { data: Int32Array.from(places), shape: [places.length] },
     });
