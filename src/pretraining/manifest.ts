@@ -8,6 +8,8 @@ import { readTextFileIfPresent } from '../checkpoint/index.ts';
 import { badInput, messageOf, shown } from '../support/errors.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
+/** Where the examples that are not for training lie, below the others. */
+export const HELD_OUT_DIRECTORY = 'held-out';
 
 const count = z.int().nonnegative();
 const probability = z.number().min(0).max(1);

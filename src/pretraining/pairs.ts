@@ -44,6 +44,8 @@ export interface PairOptions {
 
 /** [CLS], [SEP] and [SEP]. */
 export const SPECIAL_PIECES = 3;
+/** A random second segment needs another document to come from. */
+export const LEAST_DOCUMENTS = 2;
 /** Draws of another document before the same one is taken. */
 const ANOTHER_DOCUMENT_DRAWS = 10;
 

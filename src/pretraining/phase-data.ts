@@ -4,11 +4,9 @@ import { join } from 'node:path';
 import type { ModelDirectory } from '../checkpoint/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
 import type { PretrainingExamples } from './example.ts';
+import { HELD_OUT_DIRECTORY } from './manifest.ts';
 import { openPretrainingExamples } from './pretraining-examples.ts';
 import { vocabularyOfExamples, vocabularyOfModel, type VocabularyFiles } from './vocabulary-files.ts';
-
-/** Where `prepare` puts what is not for training, below its shards. */
-const HELD_OUT = 'held-out';
 
 export interface PhaseDataOptions {
   /** Shards of `prepare`, or TFRecord files. */
@@ -44,7 +42,7 @@ export async function openPhaseData(options: PhaseDataOptions): Promise<PhaseDat
     const vocabulary = await vocabularyOfExamples(data, uncased);
     const ofModel = initFrom && vocabularyOfModel(initFrom);
     if (ofModel !== undefined) requireSame(data, ofModel.sha256, vocabulary.sha256, initFrom!.path);
-    const heldOutPath = options.heldOut === true ? join(data, HELD_OUT) : options.heldOut;
+    const heldOutPath = options.heldOut === true ? join(data, HELD_OUT_DIRECTORY) : options.heldOut;
     if (heldOutPath !== undefined) {
       heldOut = await openHeldOut(heldOutPath);
       requireSame(heldOutPath, vocabulary.sha256, heldOut.vocabularySha256, data);
