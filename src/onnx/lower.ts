@@ -84,10 +84,8 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerO
 
   const names = new Map<Tensor, string>();
   const origins = new Map<string, Node>();
-  const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...Object.values(outputs)]);
   const context: LoweringContext = {
     emit,
-    isUsed: (tensor) => used.has(tensor),
     int8Weight: (node: Node) => (node.op === 'input' ? int8Weights.get(inputName(node)) : undefined),
     switchBack: options.linearPrecision === 'int8' ? new SwitchBack(emit) : undefined,
   };
@@ -101,7 +99,7 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, options: LowerO
       node.inputs.map((tensor) => names.get(tensor)!),
       context,
     );
-    values.forEach((value, i) => names.set(node.outputs[i]!, value));
+    node.outputs.forEach((tensor, i) => names.set(tensor, values[i]!));
   }
 
   nameOutputs(emit, outputs, names);

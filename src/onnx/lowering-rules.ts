@@ -2,7 +2,7 @@
  * How each operation becomes ONNX nodes: the standard operators, and those of ONNX Runtime (`com.microsoft`) where
  * they are faster. Rules get the names of their input values and return those of their outputs.
  */
-import { PADDING_SCORE, type Dim, type Node, type OpName, type Shape, type Tensor } from '../graph/index.ts';
+import { PADDING_SCORE, type Dim, type Node, type OpName, type Shape } from '../graph/index.ts';
 import { ELEMENT_TYPES, type Emitter } from './emitter.ts';
 import { bakedInt8Linear, float32Linear, fusedMatMul, type Int8Weight } from './linear-lowering.ts';
 import { gainsFromInt8, type SwitchBack } from './switch-back.ts';
@@ -13,8 +13,6 @@ export interface LoweringContext {
   readonly int8Weight: (node: Node) => Int8Weight | undefined;
   /** The int8 products of training, if the program was asked for them. */
   readonly switchBack: SwitchBack | undefined;
-  /** Whether anything reads a result. */
-  readonly isUsed: (tensor: Tensor) => boolean;
 }
 
 export type LoweringRule<Name extends OpName = OpName> = (
@@ -137,11 +135,12 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     ];
   },
   argMax: (_, inputs, { emit }) => [emit.node('ArgMax', inputs, { attributes: { axis: -1, keepdims: 0 } })],
-  layerNorm: ({ attributes: { epsilon }, outputs: [, ...statistics] }, inputs, { emit, isUsed }) =>
-    // Only gradients read mean and deviation; without them the engine joins the sum before with the normalisation.
+  layerNorm: ({ attributes: { epsilon } }, inputs, { emit }) =>
+    // Mean and deviation are asked for even where nobody reads them: without them the engine would join this with the
+    // sum before, in a kernel that is slower than the two (docs/decisions/0004-engine-facts.md).
     emit.nodeWithOutputs('LayerNormalization', inputs, {
       attributes: { axis: -1, epsilon: { float: epsilon } },
-      outputs: statistics.some(isUsed) ? 3 : 1,
+      outputs: 3,
     }),
 
   gather: (_, inputs, { emit }) => [emit.node('Gather', inputs, { attributes: { axis: 0 } })],
