@@ -59,6 +59,10 @@ export async function* textBatches(paths: readonly string[]): AsyncGenerator<Tex
 async function* fileBatches(path: string): AsyncGenerator<TextBatch, void, undefined> {
   let pending: Uint8Array[] = [];
   let size = 0;
+  /** Bytes of the chunks before. */
+  let read = 0;
+  /** Where the line begins that has not ended yet. */
+  let lineStart = 0;
   let isFirst = true;
   const take = (bytes: Uint8Array, endsFile: boolean): TextBatch => {
     const skipped = isFirst && hasByteOrderMark(bytes) ? 3 : 0;
@@ -69,12 +73,14 @@ async function* fileBatches(path: string): AsyncGenerator<TextBatch, void, undef
   for await (const chunk of decompressed(path)) {
     pending.push(chunk);
     size += chunk.length;
-    if (size < BATCH_BYTES) continue;
+    const firstEnd = chunk.indexOf(LINE_FEED);
+    const lineBytes = read + (firstEnd < 0 ? chunk.length : firstEnd) - lineStart;
+    if (lineBytes > MAX_LINE_BYTES)
+      badInput(path, `lines of at most ${MAX_LINE_BYTES} bytes`, `a longer one, from byte ${lineStart} on`);
     const end = chunk.lastIndexOf(LINE_FEED) + 1;
-    if (end === 0) {
-      if (size > MAX_LINE_BYTES) badInput(path, `lines of at most ${MAX_LINE_BYTES} bytes`, 'a longer one');
-      continue;
-    }
+    if (end > 0) lineStart = read + end;
+    read += chunk.length;
+    if (size < BATCH_BYTES || end === 0) continue;
     const joined = Buffer.concat(pending);
     const rest = chunk.length - end;
     yield take(joined.subarray(0, joined.length - rest), false);

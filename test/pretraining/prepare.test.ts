@@ -286,6 +286,11 @@ describe('bad input', () => {
     ['binary data', NUL, /text\.txt: line 18: expected text, got binary data \(a NUL byte\)$/],
     ['other bytes than UTF-8', BAD_UTF8, /text\.txt: line 9: expected text in UTF-8, got other bytes$/],
     ['damaged gzip', gzipSync(corpus()).subarray(0, 60), /text\.txt: expected a whole gzip file, got /],
+    [
+      'a line of more than 64 MiB',
+      gzipSync(Buffer.alloc(2 ** 26 + 1, 'x'), { level: 1 }),
+      /^[^\n]*text\.txt: expected lines of at most 67108864 bytes, got a longer one, from byte 0 on$/,
+    ],
   ])('of %s is refused in one line', async (_, text, message) => {
     const { options } = files(text);
     await expect(prepare(options)).rejects.toThrow(message);
