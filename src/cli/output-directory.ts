@@ -12,6 +12,8 @@ export interface StartFlags {
 export interface RunStart {
   /** Whether the run goes on with what is in its directory. */
   readonly resumes: boolean;
+  /** The checkpoint that was asked for by its name, wherever it is. */
+  readonly checkpoint?: string;
   /** The checkpoint to go on from, in the output directory or in one below it that holds a part of the run. */
   checkpointIn(directory: string): Promise<string | undefined>;
 }
@@ -24,7 +26,8 @@ export async function startOf(
   const newest = async (directory: string) => (await listCheckpoints(directory)).at(-1);
   if (resumeFromCheckpoint === 'auto') return { resumes: true, checkpointIn: newest };
   if (typeof resumeFromCheckpoint === 'string') {
-    return { resumes: true, checkpointIn: () => Promise.resolve(resumeFromCheckpoint) };
+    const checkpoint = resumeFromCheckpoint;
+    return { resumes: true, checkpoint, checkpointIn: () => Promise.resolve(checkpoint) };
   }
   if (resumeFromCheckpoint) {
     const present = await readdir(outputDir, { recursive: true }).catch(() => []);

@@ -149,6 +149,26 @@ function requireOneVocabulary(phase: number, data: PhaseData, first: PhaseData):
     badInput(`phase ${phase}`, 'the vocabulary of phase 1', 'another');
 }
 
+/**
+ * The phase that a run begins with: those before it are done, those after it begin at its weights. A checkpoint that was
+ * asked for is of the phase in whose directory it lies.
+ */
+async function currentPhase(
+  phases: readonly Phase[],
+  { resumes, checkpoint }: Pick<RunStart, 'resumes' | 'checkpoint'>,
+): Promise<number> {
+  if (!resumes || phases.length === 1) return 0;
+  if (checkpoint !== undefined) {
+    const phase = phases.findIndex(({ outputDir }) => resolve(outputDir) === resolve(checkpoint, '..'));
+    if (phase >= 0) return phase;
+    const directories = phases.map(({ outputDir }) => outputDir).join(' or ');
+    badInput('--resume_from_checkpoint', `a checkpoint of a phase, in ${directories}`, checkpoint);
+  }
+  let phase = 0;
+  while (phase < phases.length - 1 && (await isDone(phases[phase]!))) phase++;
+  return phase;
+}
+
 async function runPhases(
   flags: PretrainingFlags,
   phases: readonly Phase[],
@@ -156,22 +176,24 @@ async function runPhases(
   initFrom: ModelDirectory | undefined,
   reporter: TrainingReporter,
 ): Promise<PretrainingOutcome> {
-  let from = initFrom;
+  const current = await currentPhase(phases, start);
   let stepsLeft = flags.maxSteps ?? Infinity;
   let outcome: PretrainingOutcome | undefined;
   for (const [i, phase] of phases.entries()) {
     const { settings, outputDir } = phase;
     const name = phases.length === 1 ? '' : `phase ${i + 1} of ${phases.length}: `;
-    if (start.resumes && i < phases.length - 1 && (await isDone(phase))) {
+    if (i < current) {
       reporter.note(`${name}is done`);
     } else {
       reporter.note(`${name}${settings.numTrainSteps} updates of ${settings.trainBatchSize} examples`);
-      outcome = await runPhase(flags, phase, await start.checkpointIn(outputDir), from, stepsLeft, reporter);
+      const resumeFrom = i === current ? await start.checkpointIn(outputDir) : undefined;
+      const follows = i > 0 && resumeFrom === undefined;
+      const from = follows ? await readModelDirectory(phases[i - 1]!.outputDir) : initFrom;
+      outcome = await runPhase(flags, phase, resumeFrom, from, stepsLeft, reporter);
       if (outcome.result.step < settings.numTrainSteps) break;
     }
     stepsLeft -= settings.numTrainSteps;
     if (stepsLeft <= 0) break;
-    from = await readModelDirectory(outputDir);
   }
   return outcome ?? badInput('--max_steps', 'more updates than have been made', `${flags.maxSteps!}`);
 }

@@ -152,6 +152,24 @@ describe('a run', () => {
     expect((await weights('phases')).equals(whole)).toBe(true);
   });
 
+  it('goes on from a checkpoint of either phase that is named, to the same weights', async () => {
+    const whole = await weights('phases');
+    const ofFirst = inside('phases', 'phase-1', 'checkpoint-7');
+    const fromFirst = await run(recipeArgs('phases', '--resume-from-checkpoint', ofFirst));
+    expect(fromFirst.err).toContain('8 updates, resumed at 7');
+    expect(fromFirst.err).toMatch(/phase 2 of 2: .*\n\d+ examples, 2 updates\n/);
+    expect((await weights('phases')).equals(whole)).toBe(true);
+
+    // A checkpoint has all that its phase takes from the one before.
+    await rm(inside('phases', 'phase-1'), { recursive: true });
+    await rm(inside('phases', 'model.safetensors'));
+    const ofSecond = inside('phases', 'checkpoint-1');
+    const fromSecond = await run(recipeArgs('phases', '--resume-from-checkpoint', ofSecond));
+    expect(fromSecond.err).toContain('phase 1 of 2: is done');
+    expect(fromSecond.err).toContain('2 updates, resumed at 1');
+    expect((await weights('phases')).equals(whole)).toBe(true);
+  });
+
   it('makes a model that finetune starts from', async () => {
     const context = 'In 1821 Ada came first.';
     const qas = [{ id: 'x', question: 'Who?', answers: [{ text: 'Ada', answer_start: 8 }] }];
@@ -297,6 +315,10 @@ describe('what is wrong is refused before any work, in one line', () => {
     );
     expect(await refusal(args('none', '--resume-from-checkpoint'))).toMatchInlineSnapshot(
       `"--resume_from_checkpoint: DIR/none: expected a checkpoint-N directory, got none"`,
+    );
+    const ofAnother = recipeArgs('none', '--resume-from-checkpoint', inside('one', 'checkpoint-4'));
+    expect(await refusal(ofAnother)).toMatchInlineSnapshot(
+      `"--resume_from_checkpoint: expected a checkpoint of a phase, in DIR/none/phase-1 or DIR/none, got DIR/one/checkpoint-4"`,
     );
   });
 });
