@@ -1,18 +1,18 @@
 /**
  * Answering all questions of a data set with the default model, against PyTorch in float32 and under bfloat16 autocast.
  *
- * Ours goes from texts to scored answers; PyTorch's time is that of the model alone, over the same windows in batches of
- * like length, so the comparison favours PyTorch.
+ * Both sides go from texts to answers: tokenizer, windows, model and the search for spans, as run_qa.py has them around
+ * PyTorch. The time of PyTorch's model alone is given as well. F1 shows that both did the work.
  */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bertConfigOf, loadBertParameters, saveBert } from '../src/bert/index.ts';
 import { readModelDirectory } from '../src/checkpoint/index.ts';
 import { defaultModelDirectory, loadTokenizer, questionAnsweringGraph } from '../src/pipelines/index.ts';
-import { squadFeatures } from '../src/squad/index.ts';
+import { scoreSquadV1, squadFeatures, squadV1Report, type SquadExample } from '../src/squad/index.ts';
 import { readSquadFile } from '../src/squad/squad-files.ts';
 import { BertramError } from '../src/support/errors.ts';
 import { median, peerPython, type BenchResult } from './bench-result.ts';
@@ -23,8 +23,17 @@ const ROUNDS = 2;
 /** Pieces in a batch of PyTorch's, padding included: the size at which it was fastest. */
 const PEER_BATCH_PIECES = '2048';
 
+/** What the peer's script calls the precisions of its sides. */
+const PRECISIONS: Readonly<Record<string, string>> = {
+  'pytorch float32': 'fp32',
+  'pytorch bfloat16': 'bf16',
+};
+
 interface Reading {
   readonly seconds: number;
+  /** Of which the peer's model took so many. */
+  readonly model_seconds?: number;
+  readonly f1?: number;
   readonly peak_bytes: number;
 }
 
@@ -40,9 +49,15 @@ export async function run(): Promise<BenchResult> {
   }
   const directory = await mkdtemp(join(tmpdir(), 'bertram-bench-'));
   try {
-    const { model, windows, count } = await writePeerInputs(directory);
+    const { examples } = await readSquadFile(DATASET);
+    const { model, windows: count } = await writePeerModel(directory, examples);
+    const answersOf = (precision: string): string => join(directory, `${precision}.json`);
     const peer = (precision: string): PeerProcess =>
-      PeerProcess.python(python, 'peers/question_answering.py', model, windows, precision, PEER_BATCH_PIECES);
+      PeerProcess.python(
+        python,
+        'peers/question_answering.py',
+        ...[model, DATASET, answersOf(precision), precision, PEER_BATCH_PIECES],
+      );
     const sides = {
       'bertram int8': PeerProcess.typescript('sides/question-answering.ts', DATASET, 'int8'),
       'bertram float32': PeerProcess.typescript('sides/question-answering.ts', DATASET, 'float32'),
@@ -57,16 +72,25 @@ export async function run(): Promise<BenchResult> {
       for (const side of names) {
         const reading = await sides[side].ask<Reading>('read');
         // The first round warms up.
-        if (round >= 0) readings.push({ side, ...reading, loadAverage: loadavg()[0]! });
+        if (round < 0) continue;
+        const loadAverage = loadavg()[0]!;
+        const path = PRECISIONS[side];
+        const f1 = path === undefined ? reading.f1! : await f1Of(answersOf(path), examples);
+        readings.push({ side, ...reading, f1, loadAverage });
       }
     }
     for (const name of names) await sides[name].close();
 
     const of = (side: Side): typeof readings => readings.filter((reading) => reading.side === side);
     const speed = (side: Side): number => count / median(of(side).map(({ seconds }) => seconds));
+    const modelSpeed = (side: Side): number =>
+      count / median(of(side).map(({ seconds, model_seconds = seconds }) => model_seconds));
     const summary = names.map((side) => ({
       side,
       windowsPerSecond: speed(side),
+      f1: of(side)[0]!.f1!,
+      /** Ours from texts to scores, as ever, over PyTorch's model without all that is around it. */
+      overPytorchModelAlone: speed(side) / modelSpeed('pytorch float32'),
       peakGigabytes: Math.max(...of(side).map(({ peak_bytes }) => peak_bytes)) / 1e9,
       overPytorchFloat32: speed(side) / speed('pytorch float32'),
       overPytorchBfloat16: speed(side) / speed('pytorch bfloat16'),
@@ -85,10 +109,16 @@ export async function run(): Promise<BenchResult> {
   }
 }
 
-/** What PyTorch reads: the default model in float32, and the windows of the data set. */
-async function writePeerInputs(
+async function f1Of(answersPath: string, examples: readonly SquadExample[]): Promise<number> {
+  const answers = JSON.parse(await readFile(answersPath, 'utf8')) as Record<string, string>;
+  return squadV1Report(scoreSquadV1(examples, new Map(Object.entries(answers)))).f1!;
+}
+
+/** The default model in float32, for PyTorch, and the number of windows that it will read. */
+async function writePeerModel(
   directory: string,
-): Promise<{ model: string; windows: string; count: number }> {
+  examples: readonly SquadExample[],
+): Promise<{ model: string; windows: number }> {
   const shipped = await readModelDirectory(defaultModelDirectory);
   const config = bertConfigOf(shipped);
   const { parameters: declared } = questionAnsweringGraph(config);
@@ -101,13 +131,6 @@ async function writePeerInputs(
   }));
   const model = join(directory, 'model');
   await saveBert(model, 'BertForQuestionAnswering', config, tensors, shipped);
-
-  const { examples } = await readSquadFile(DATASET);
   const { windows } = squadFeatures(examples, loadTokenizer(shipped), { labels: false });
-  const lines = windows.map(({ inputIds, tokenTypeIds }) =>
-    JSON.stringify({ input_ids: [...inputIds], token_type_ids: [...tokenTypeIds] }),
-  );
-  const file = join(directory, 'windows.jsonl');
-  await writeFile(file, lines.join('\n'));
-  return { model, windows: file, count: windows.length };
+  return { model, windows: windows.length };
 }

@@ -45,6 +45,7 @@ export class Emitter {
   readonly initializers: TensorProto[] = [];
   readonly #initializerNames = new Set<string>();
   readonly #constants = new Map<string, string>();
+  readonly #made = new Map<string, unknown>();
   readonly #dims = new Map<Dim, string>();
   /** For each letter, an input that has it, and on which axis. */
   readonly #dimSources: ReadonlyMap<string, { readonly value: string; readonly axis: number }>;
@@ -70,6 +71,12 @@ export class Emitter {
   /** Adds a node of one output and returns the output's name. An empty input name leaves out an optional input. */
   node(opType: string, inputs: readonly string[], options: EmitOptions = {}): string {
     return this.nodeWithOutputs(opType, inputs, options)[0]!;
+  }
+
+  /** What `make` emits, the first time that this is asked for under this name. */
+  once<T>(what: string, make: () => T): T {
+    if (!this.#made.has(what)) this.#made.set(what, make());
+    return this.#made.get(what) as T;
   }
 
   nodeWithOutputs(opType: string, inputs: readonly string[], options: EmitOptions = {}): string[] {

@@ -45,6 +45,18 @@ export function bakedInt8Linear(
   const scale = emit.tensor(`${name}/scale`, 'float32', [scales.length], scales);
   // Folded when the session is made: the kernel wants its weight [I, O].
   const transposed = emit.node('Transpose', [int8], { attributes: { perm: [1, 0] } });
-  const inputs = [x, transposed, scale, '', ...(bias === undefined ? [] : [bias])];
-  return emit.node('DynamicQuantizeMatMul', inputs, { domain: 'com.microsoft' });
+  // Query, key and value have their input in common: it is quantised once.
+  const [rounded, roundedScale, zero] = emit.once(`quantised ${x}`, () =>
+    emit.nodeWithOutputs('DynamicQuantizeLinear', [x], { outputs: 3 }),
+  );
+  const inputs = [
+    rounded!,
+    transposed,
+    roundedScale!,
+    scale,
+    zero!,
+    '',
+    ...(bias === undefined ? [] : [bias]),
+  ];
+  return emit.node('MatMulIntegerToFloat', inputs, { domain: 'com.microsoft' });
 }

@@ -40,7 +40,6 @@ interface Split {
 /** The int8 products of training. Quantised forms are made once and shared by all who multiply with them. */
 export class SwitchBack {
   readonly #emit: Emitter;
-  readonly #made = new Map<string, unknown>();
 
   constructor(emit: Emitter) {
     this.#emit = emit;
@@ -96,7 +95,7 @@ export class SwitchBack {
 
   /** x [..., columns] as uint8 [N, columns], with a scale for each row. */
   #quantizeRows(x: string, columns: number): Quantized {
-    return this.#once(`rows of ${x}`, () => {
+    return this.#emit.once(`rows of ${x}`, () => {
       const emit = this.#emit;
       const flat = this.#asMatrix(x, columns);
       const scales = this.#scales(flat, [1]);
@@ -108,7 +107,7 @@ export class SwitchBack {
 
   /** weight [O, I] as int8, with a scale for each row. */
   #quantizeWeight(weight: string): Quantized {
-    return this.#once(`weight ${weight}`, () => {
+    return this.#emit.once(`weight ${weight}`, () => {
       const emit = this.#emit;
       const scales = this.#scales(weight, [1]);
       const zeros = emit.filled('int8', 0, emit.node('Shape', [scales]));
@@ -119,7 +118,7 @@ export class SwitchBack {
 
   /** x [..., columns] as int8 [N, columns], with a scale for each column. */
   #quantizeColumns(x: string, columns: number): Quantized {
-    return this.#once(`columns of ${x}`, () => {
+    return this.#emit.once(`columns of ${x}`, () => {
       const emit = this.#emit;
       const flat = this.#asMatrix(x, columns);
       const scales = this.#scales(flat, [0]);
@@ -131,7 +130,7 @@ export class SwitchBack {
 
   /** g [..., columns] as two uint8 [columns, N], with one scale each. */
   #splitTransposed(g: string, columns: number): Split {
-    return this.#once(`halves of ${g}`, () => {
+    return this.#emit.once(`halves of ${g}`, () => {
       const emit = this.#emit;
       const zero = emit.uint8(UINT8_ZERO);
       const flat = this.#asMatrix(g, columns);
@@ -152,7 +151,7 @@ export class SwitchBack {
   /** The largest magnitude along the axes over 127. */
   #scales(matrix: string, axes: readonly number[]): string {
     const emit = this.#emit;
-    const magnitudes = this.#once(`magnitudes of ${matrix}`, () => emit.node('Abs', [matrix]));
+    const magnitudes = this.#emit.once(`magnitudes of ${matrix}`, () => emit.node('Abs', [matrix]));
     const largest = emit.node('ReduceMax', [magnitudes, emit.integers(axes)], {
       attributes: { keepdims: 0 },
     });
@@ -164,11 +163,6 @@ export class SwitchBack {
 
   #asMatrix(x: string, columns: number): string {
     const emit = this.#emit;
-    return this.#once(`matrix ${x}`, () => emit.node('Reshape', [x, emit.integers([-1, columns])]));
-  }
-
-  #once<T>(what: string, make: () => T): T {
-    if (!this.#made.has(what)) this.#made.set(what, make());
-    return this.#made.get(what) as T;
+    return this.#emit.once(`matrix ${x}`, () => emit.node('Reshape', [x, emit.integers([-1, columns])]));
   }
 }
