@@ -70,13 +70,7 @@ export async function fineTuneClassifier(options: ClassifierFineTuningOptions): 
       ...(onEvent === undefined ? {} : { onEvent }),
     },
   );
-  const tensors = state.parameters.map(({ name, shape }) => ({
-    name,
-    dtype: 'F32' as const,
-    shape,
-    data: state.viewOf(state.values, name).data,
-  }));
-  await saveBert(outputDir, ARCHITECTURE, config, tensors, model, formatClassifierHead(head));
+  await saveBert(outputDir, ARCHITECTURE, config, state.valueTensors(), model, formatClassifierHead(head));
   await writeTrainerState(outputDir, progress);
   return result;
 }

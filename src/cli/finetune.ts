@@ -26,7 +26,7 @@ import { badInput, BertramError } from '../support/errors.ts';
 import { Random } from '../support/random.ts';
 import type { TrainingOptions } from '../training/index.ts';
 import { writePredictions } from './evaluate.ts';
-import { given } from './model-options.ts';
+import { given, trainingPrecisionOption } from './model-options.ts';
 import { fraction, nonNegative, number, positive, positiveWhole, whole } from './option-values.ts';
 import { startOf } from './output-directory.ts';
 import type { Output, Terminal } from './terminal.ts';
@@ -121,14 +121,7 @@ export function finetuneCommand({ out, err }: Terminal): Command {
     .option('--weight-decay <x>', 'of all but biases and LayerNorm', nonNegative, 0)
     .option('--adam-epsilon <x>', 'epsilon of AdamW', positive, 1e-8)
     .option('--max-grad-norm <x>', 'clip gradients to this global norm; 0 does not clip', nonNegative, 1)
-    .addOption(
-      new Option(
-        '--precision <name>',
-        'of the products in linear layers: int8 is faster, with some noise in gradients',
-      )
-        .choices(['float32', 'int8'])
-        .default('float32'),
-    )
+    .addOption(trainingPrecisionOption())
     .option('--dropout <x>', "instead of the configuration's two dropout rates", fraction)
     .option('--seed <n>', 'decides order, dropout masks and the first values of a new head', whole, 42)
     .option('--no-shuffle', 'train in the order of the data')

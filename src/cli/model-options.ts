@@ -32,6 +32,16 @@ export function addFloatModelOptions(command: Command): Command {
     .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole);
 }
 
+/** What training multiplies in. */
+export function trainingPrecisionOption(): Option {
+  return new Option(
+    '--precision <name>',
+    'of the products in linear layers: int8 is faster, with some noise in gradients',
+  )
+    .choices(['float32', 'int8'])
+    .default('float32');
+}
+
 export function modelLoadOptions({ model, precision, threads }: ModelFlags): ModelLoadOptions {
   return given({ model, precision, threads });
 }

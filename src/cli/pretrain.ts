@@ -9,8 +9,9 @@
  * ```
  */
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { badInput, BertramError } from '../support/errors.ts';
+import { trainingPrecisionOption } from './model-options.ts';
 import { fraction, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
 import type { PretrainingFlags } from './pretraining-flags.ts';
 import type { Terminal } from './terminal.ts';
@@ -65,14 +66,7 @@ export function pretrainCommand(terminal: Terminal): Command {
     .option('--logging-steps <n>', 'updates between entries of the log', whole, 100)
     .option('--group-by-length', 'make batches of examples of like length')
     .option('--seed <n>', 'decides first weights, order and dropout masks', whole, 42)
-    .addOption(
-      new Option(
-        '--precision <name>',
-        'of the products in linear layers: int8 is faster, with some noise in gradients',
-      )
-        .choices(['float32', 'int8'])
-        .default('float32'),
-    )
+    .addOption(trainingPrecisionOption())
     .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
     .option('--plan', 'print what the recipe costs, and how long it would take here; train nothing')
     .option('--json', 'print the results, or the plan, as JSON')

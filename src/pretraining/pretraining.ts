@@ -135,13 +135,7 @@ async function saveModel(
   directory: string,
   state: TrainingState,
 ): Promise<void> {
-  const tensors = state.parameters.map(({ name, shape }) => ({
-    name,
-    dtype: 'F32' as const,
-    shape,
-    data: state.viewOf(state.values, name).data,
-  }));
-  await saveBert(directory, ARCHITECTURE, config, tensors, vocabulary);
+  await saveBert(directory, ARCHITECTURE, config, state.valueTensors(), vocabulary);
 }
 
 function checkExamples(examples: PretrainingExamples, { maxPositionEmbeddings }: BertConfig): void {

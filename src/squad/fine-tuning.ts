@@ -71,7 +71,7 @@ export async function fineTune(options: FineTuningOptions): Promise<TrainingResu
   const objective = questionAnsweringObjective(config);
   const data = trainingData(windows, config, options.padToLength);
   const saveModel = (directory: string, state: TrainingState): Promise<void> =>
-    saveBert(directory, ARCHITECTURE, stored, tensorsOf(state), model);
+    saveBert(directory, ARCHITECTURE, stored, state.valueTensors(), model);
   await mkdir(outputDir, { recursive: true });
 
   const { state, progress, result } = await train(objective, data, options.training, {
@@ -144,15 +144,6 @@ async function initialize(
   if (resumeFrom !== undefined) return readCheckpoint(resumeFrom, state);
   onLoaded?.(loaded);
   return undefined;
-}
-
-function tensorsOf(state: TrainingState) {
-  return state.parameters.map(({ name, shape }) => ({
-    name,
-    dtype: 'F32' as const,
-    shape,
-    data: state.viewOf(state.values, name).data,
-  }));
 }
 
 function withDropout(config: BertConfig, rate: number): BertConfig {

@@ -2,6 +2,7 @@
  * Where training keeps its numbers: parameters, gradients and the optimizer's two moments, each one flat array with a
  * view for every parameter. Flat arrays let the optimizer run over long stretches, and gradients travel in one call.
  */
+import type { TensorToWrite } from '../checkpoint/index.ts';
 import type { Parameter } from '../nn/index.ts';
 import { decays } from '../optim/index.ts';
 import type { HostTensor } from '../runtime/index.ts';
@@ -68,6 +69,16 @@ export class TrainingState {
       throw new BertramError('bad-graph', `training state: expected a parameter of the model, got ${name}`);
     }
     return { data: flat.subarray(place.begin, place.begin + sizeOf(place.shape)), shape: place.shape };
+  }
+
+  /** The values of all parameters as a checkpoint stores them, without copies. */
+  valueTensors(): TensorToWrite[] {
+    return this.parameters.map(({ name, shape }) => ({
+      name,
+      dtype: 'F32',
+      shape,
+      data: this.viewOf(this.values, name).data,
+    }));
   }
 
   /** The values of all parameters, by name, without copies. */
