@@ -7,6 +7,13 @@
  */
 export { writeFileAtomic } from './atomic-file.ts';
 export type { FileContent } from './atomic-file.ts';
+export { recoverDirectories, removeDirectory, writeDirectory } from './complete-directory.ts';
+export type { FileToWrite } from './complete-directory.ts';
+export { MANIFEST_FILE, readManifest, verifyDirectory } from './directory-manifest.ts';
+export type { DirectoryManifest } from './directory-manifest.ts';
+export { fileError } from './file-error.ts';
+export { nodeFiles } from './file-operations.ts';
+export type { FileOperations, WritableFile } from './file-operations.ts';
 export { firstNonFinite } from './finite-check.ts';
 export { openModelWeights, openWeights, readModelDirectory } from './model-directory.ts';
 export type { ModelDirectory } from './model-directory.ts';
@@ -21,7 +28,7 @@ export { openPyTorch } from './pytorch-reader.ts';
 export { openSafetensors } from './safetensors-reader.ts';
 export { SafetensorsFile, openSafetensorsBytes } from './safetensors-source.ts';
 export type { ByteSource } from './safetensors-source.ts';
-export { writeSafetensors } from './safetensors-writer.ts';
+export { safetensorsChunks, writeSafetensors } from './safetensors-writer.ts';
 export { openShardedPyTorch, openShardedSafetensors } from './sharded-reader.ts';
 export { writeModelWeights } from './sharded-writer.ts';
 export type { ModelWeightsOptions } from './sharded-writer.ts';

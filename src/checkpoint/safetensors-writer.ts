@@ -4,11 +4,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { stageFile, writeFileAtomic } from './atomic-file.ts';
 import type { FileContent, StagedFile } from './atomic-file.ts';
+import { MAX_WRITE_BYTES } from './file-operations.ts';
 import { checkData, layOut } from './safetensors-layout.ts';
 import type { Metadata, TensorToWrite } from './safetensors-layout.ts';
-
-/** The most one write call may be given: Linux stops at 2^31 - 4096 bytes. */
-const MAX_WRITE_BYTES = 1 << 30;
 
 /**
  * Writes a safetensors file, byte for byte as the Rust library would, whole or not at all.
@@ -35,19 +33,36 @@ export async function stageSafetensors(
   return stageFile(path, safetensorsContent(path, tensors, metadata));
 }
 
+/**
+ * The bytes of a safetensors file, without copies: the header, and then each tensor's own memory.
+ *
+ * @param where what is being written, to open error lines
+ * @throws BertramError `bad-input` for tensors that cannot be written, before anything is
+ */
+export function safetensorsChunks(
+  where: string,
+  tensors: Iterable<TensorToWrite>,
+  metadata?: Metadata,
+): AsyncIterable<Uint8Array> {
+  const layout = layOut(tensors, metadata, where);
+  return (async function* () {
+    yield layout.header;
+    for (const [tensor, byteLength] of layout.tensors) {
+      const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
+      checkData(tensor, data, byteLength, where);
+      yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    }
+  })();
+}
+
 function safetensorsContent(
   path: string,
   tensors: Iterable<TensorToWrite>,
   metadata: Metadata | undefined,
 ): FileContent {
-  const layout = layOut(tensors, metadata, path);
+  const chunks = safetensorsChunks(path, tensors, metadata);
   return async (file) => {
-    await writeAll(file, layout.header);
-    for (const [tensor, byteLength] of layout.tensors) {
-      const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data;
-      checkData(tensor, data, byteLength, path);
-      await writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
+    for await (const chunk of chunks) await writeAll(file, chunk);
   };
 }
 

@@ -10,7 +10,7 @@ import { fileError } from '../checkpoint/file-error.ts';
 import { readTextFileIfPresent } from '../checkpoint/text-file.ts';
 import { badInput } from '../support/errors.ts';
 import type { CorpusCounts } from './corpus-file.ts';
-import { fileSha256 } from './file-checksum.ts';
+import { fileSha256 } from '../checkpoint/file-checksum.ts';
 import {
   differenceOf,
   formatRecord,

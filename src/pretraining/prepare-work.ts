@@ -5,7 +5,7 @@ import { Random } from '../support/random.ts';
 import { BertTokenizer } from '../tokenizers/index.ts';
 import { Corpus } from './corpus-file.ts';
 import { ExampleShuffle } from './example-shuffle.ts';
-import { fileSha256 } from './file-checksum.ts';
+import { fileSha256 } from '../checkpoint/file-checksum.ts';
 import { Masker } from './masking.ts';
 import { formatRecord } from './manifest.ts';
 import type { Part, Recipe, ShardRecord } from './manifest.ts';

@@ -17,7 +17,7 @@ import { Vocabulary } from '../tokenizers/index.ts';
 import type { CorpusCounts } from './corpus-file.ts';
 import { tokenizeCorpus } from './corpus-pass.ts';
 import type { CorpusPassEvent } from './corpus-pass.ts';
-import { textSha256 } from './file-checksum.ts';
+import { textSha256 } from '../checkpoint/file-checksum.ts';
 import { formatRecord, MANIFEST_FILE, parseRecord, schemas } from './manifest.ts';
 import type { Manifest, Recipe } from './manifest.ts';
 import { claimDirectory, finishedShards, workDirectoryOf, writeState } from './prepare-directory.ts';

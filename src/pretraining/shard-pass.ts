@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/index.ts';
 import { readTextFileIfPresent } from '../checkpoint/text-file.ts';
-import { fileSha256 } from './file-checksum.ts';
+import { fileSha256 } from '../checkpoint/file-checksum.ts';
 import { formatRecord, parseRecord, schemas, totalCounts } from './manifest.ts';
 import type { Manifest, Part, ShardRecord } from './manifest.ts';
 import { inOrder } from './ordered-work.ts';

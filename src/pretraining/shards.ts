@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readTextFile } from '../checkpoint/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
 import type { PretrainingExample, PretrainingExamples } from './example.ts';
-import { fileSha256, textSha256 } from './file-checksum.ts';
+import { fileSha256, textSha256 } from '../checkpoint/file-checksum.ts';
 import { MANIFEST_FILE, readManifest } from './manifest.ts';
 import type { Manifest } from './manifest.ts';
 import { ShardFile } from './shard-file.ts';

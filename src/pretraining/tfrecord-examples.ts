@@ -8,7 +8,7 @@ import { readTextFile } from '../checkpoint/index.ts';
 import { badInput, messageOf } from '../support/errors.ts';
 import { Vocabulary } from '../tokenizers/index.ts';
 import type { PretrainingExample, PretrainingExamples } from './example.ts';
-import { textSha256 } from './file-checksum.ts';
+import { textSha256 } from '../checkpoint/file-checksum.ts';
 import { ExampleSchema } from './generated/tf-example_pb.ts';
 import { TfRecordFile } from './tfrecord.ts';
 

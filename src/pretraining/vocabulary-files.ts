@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readTextFile, type ModelDirectory } from '../checkpoint/index.ts';
 import { Vocabulary } from '../tokenizers/index.ts';
-import { textSha256 } from './file-checksum.ts';
+import { textSha256 } from '../checkpoint/file-checksum.ts';
 import { readManifest } from './manifest.ts';
 
 export interface VocabularyFiles {

@@ -1,7 +1,7 @@
 /** SHA-256 of files, read in stretches. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { fileError } from '../checkpoint/file-error.ts';
+import { fileError } from './file-error.ts';
 
 const READ_BYTES = 1 << 20;
 
