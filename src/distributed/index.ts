@@ -1,0 +1,5 @@
+export { evenBounds, singleProcess, type Communicator, type SliceBounds } from './communicator.ts';
+export { joinJob, singleJob, type Job } from './job.ts';
+export { INSTALL_OPEN_MPI } from './mpi-library.ts';
+export { rankCount, torchrunEnvironment } from './rank-environment.ts';
+export { gatherValues, onFirstRank } from './shared-values.ts';

@@ -1,0 +1,42 @@
+/** Values of any kind that ranks tell each other, as JSON: results of small work, and the errors it ends with. */
+import { BertramError, messageOf, type ErrorCode } from '../support/errors.ts';
+import type { Communicator } from './communicator.ts';
+
+type Outcome<T> =
+  { readonly value?: T } | { readonly failure: { readonly code: ErrorCode; readonly message: string } };
+
+/** The values of all ranks, by rank. Each must be what JSON can hold. */
+export async function gatherValues<T>(ranks: Communicator, value: T): Promise<T[]> {
+  if (ranks.size === 1) return [value];
+  const all = await ranks.gatherBytes(encode(value));
+  return all.map((bytes) => decode(bytes) as T);
+}
+
+/**
+ * Does a piece of work on rank 0 alone, such as looking into a directory that is about to be filled. Every rank gets the
+ * result, which must be what JSON can hold, or the error.
+ */
+export async function onFirstRank<T>(ranks: Communicator, work: () => Promise<T>): Promise<T> {
+  if (ranks.size === 1) return work();
+  const [outcome] = await gatherValues<Outcome<T>>(ranks, ranks.rank === 0 ? await outcomeOf(work) : {});
+  if (outcome !== undefined && 'failure' in outcome)
+    throw new BertramError(outcome.failure.code, outcome.failure.message);
+  return outcome?.value as T;
+}
+
+async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    const code = error instanceof BertramError ? error.code : 'failed';
+    return { failure: { code, message: messageOf(error) } };
+  }
+}
+
+function encode(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function decode(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
