@@ -130,7 +130,7 @@ async function writePeerModel(
     data: parameters.get(name)!,
   }));
   const model = join(directory, 'model');
-  await saveBert(model, 'BertForQuestionAnswering', config, tensors, shipped);
+  await saveBert(model, { architecture: 'BertForQuestionAnswering', config, vocabulary: shipped }, tensors);
   const { windows } = squadFeatures(examples, loadTokenizer(shipped), { labels: false });
   return { model, windows: windows.length };
 }

@@ -18,7 +18,14 @@ export {
   type SpanLogits,
 } from './model.ts';
 export { convertBert, type Conversion } from './conversion.ts';
-export { bertConfigOf, loadBertParameters, saveBert, type BertLoadOptions } from './pretrained.ts';
+export {
+  bertConfigOf,
+  bertFiles,
+  loadBertParameters,
+  saveBert,
+  type BertLoadOptions,
+  type BertTexts,
+} from './pretrained.ts';
 export {
   bertForMaskedLm,
   bertForNextSentencePrediction,

@@ -3,9 +3,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   loadParameters,
+  modelWeightsFile,
   openModelWeights,
   writeFileAtomic,
   writeModelWeights,
+  type FileToWrite,
   type LoadedParameters,
   type LoadOptions,
   type ModelDirectory,
@@ -66,29 +68,47 @@ export async function loadBertParameters(
   }
 }
 
-/**
- * Writes a model directory that transformers loads: configuration, weights, and the vocabulary files of the model that
- * training started from.
- *
- * @param architecture the class in transformers that has these parameters, such as `BertForQuestionAnswering`
- * @param headFields what `config.json` says of a head besides, such as `id2label`
- */
+/** What a model directory holds besides its weights. */
+export interface BertTexts {
+  /** The class in transformers that has these parameters, such as `BertForQuestionAnswering`. */
+  readonly architecture: string;
+  readonly config: BertConfig;
+  /** The vocabulary files of the model that training started from. */
+  readonly vocabulary: Pick<ModelDirectory, 'vocabText' | 'tokenizerJsonText' | 'doLowerCase'>;
+  /** What `config.json` says of a head besides, such as `id2label`. */
+  readonly headFields?: Readonly<Record<string, unknown>>;
+}
+
+/** Writes a model directory that transformers loads: configuration, vocabulary and weights. */
 export async function saveBert(
   directory: string,
-  architecture: string,
-  config: BertConfig,
+  texts: BertTexts,
   tensors: readonly TensorToWrite[],
-  vocabularyFiles: Pick<ModelDirectory, 'vocabText' | 'tokenizerJsonText' | 'doLowerCase'>,
-  headFields: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  const { vocabText, tokenizerJsonText, doLowerCase = false } = vocabularyFiles;
-  const files = {
+  await writeModelDirectory(directory, textsOf(texts), tensors);
+}
+
+/** The files of that directory, for whoever writes them with others. */
+export function bertFiles(texts: BertTexts, tensors: readonly TensorToWrite[]): FileToWrite[] {
+  const files = Object.entries(textsOf(texts)).flatMap(([name, content]) =>
+    content === undefined ? [] : [{ name, content }],
+  );
+  return [...files, modelWeightsFile(tensors)];
+}
+
+function textsOf({
+  architecture,
+  config,
+  vocabulary,
+  headFields,
+}: BertTexts): Record<string, string | undefined> {
+  const { vocabText, tokenizerJsonText, doLowerCase = false } = vocabulary;
+  return {
     'config.json': formatJson({ ...formatBertConfig(config, architecture), ...headFields }),
     'vocab.txt': vocabText,
     'tokenizer.json': tokenizerJsonText,
     'tokenizer_config.json': formatJson(formatTokenizerConfig(config, doLowerCase)),
   };
-  await writeModelDirectory(directory, files, tensors);
 }
 
 /** Writes texts by file name, those that there are, and then weights, into a directory that is made if need be. */

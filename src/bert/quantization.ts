@@ -51,6 +51,6 @@ export async function quantizeBert(
   } finally {
     await source.close();
   }
-  await saveBert(outputDir, architecture, bertConfigOf(model), tensors, model);
+  await saveBert(outputDir, { architecture, config: bertConfigOf(model), vocabulary: model }, tensors);
   return { quantized, kept };
 }

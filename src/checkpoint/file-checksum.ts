@@ -1,4 +1,4 @@
-/** SHA-256 of files, read in stretches. */
+/** SHA-256: of files, read in stretches, and of what is in memory. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { fileError } from './file-error.ts';
@@ -14,6 +14,14 @@ export async function fileSha256(path: string): Promise<string> {
   } catch (error) {
     throw fileError(path, 'cannot be read', error);
   }
+  return hash.digest('hex');
+}
+
+/** Of the memory of arrays, one after the other. */
+export function arraysSha256(arrays: Iterable<ArrayBufferView>): string {
+  const hash = createHash('sha256');
+  for (const { buffer, byteOffset, byteLength } of arrays)
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
   return hash.digest('hex');
 }
 

@@ -11,6 +11,7 @@ export { recoverDirectories, removeDirectory, writeDirectory } from './complete-
 export type { FileToWrite } from './complete-directory.ts';
 export { MANIFEST_FILE, readManifest, verifyDirectory } from './directory-manifest.ts';
 export type { DirectoryManifest } from './directory-manifest.ts';
+export { arraysSha256, fileSha256, textSha256 } from './file-checksum.ts';
 export { fileError } from './file-error.ts';
 export { nodeFiles } from './file-operations.ts';
 export type { FileOperations, WritableFile } from './file-operations.ts';
@@ -30,7 +31,7 @@ export { SafetensorsFile, openSafetensorsBytes } from './safetensors-source.ts';
 export type { ByteSource } from './safetensors-source.ts';
 export { safetensorsChunks, writeSafetensors } from './safetensors-writer.ts';
 export { openShardedPyTorch, openShardedSafetensors } from './sharded-reader.ts';
-export { writeModelWeights } from './sharded-writer.ts';
+export { modelWeightsFile, writeModelWeights } from './sharded-writer.ts';
 export type { ModelWeightsOptions } from './sharded-writer.ts';
 export { openTensorFlowCheckpoint } from './tensorflow-checkpoint.ts';
 export { MAX_TEXT_BYTES, readTextFile, readTextFileIfPresent } from './text-file.ts';

@@ -7,16 +7,20 @@ import { basename, join } from 'node:path';
 import { badInput, shown } from '../support/errors.ts';
 import { flushDirectory, stageFile } from './atomic-file.ts';
 import type { StagedFile } from './atomic-file.ts';
+import type { FileToWrite } from './complete-directory.ts';
 import { fileError } from './file-error.ts';
 import { byteLengthOf } from './safetensors-dtype.ts';
 import type { Metadata, TensorToWrite } from './safetensors-layout.ts';
 import { INDEX_FILE, SINGLE_FILE, formatShardIndex, isShardFile, shardFile } from './shard-index.ts';
-import { stageSafetensors } from './safetensors-writer.ts';
+import { safetensorsChunks, stageSafetensors } from './safetensors-writer.ts';
+
+/** Without it transformers refuses a file. */
+const PYTORCH_METADATA: Metadata = { format: 'pt' };
 
 export interface ModelWeightsOptions {
   /** The most bytes of data in one file; a single tensor may exceed it. Unlimited by default, as BERT never needs it. */
   readonly maxShardBytes?: number;
-  /** `{ format: 'pt' }` by default, without which transformers refuses the file. */
+  /** {@link PYTORCH_METADATA} by default. */
   readonly metadata?: Metadata;
 }
 
@@ -33,7 +37,7 @@ export async function writeModelWeights(
   tensors: Iterable<TensorToWrite>,
   options: ModelWeightsOptions = {},
 ): Promise<string[]> {
-  const { maxShardBytes = Infinity, metadata = { format: 'pt' } } = options;
+  const { maxShardBytes = Infinity, metadata = PYTORCH_METADATA } = options;
   const shards = splitIntoShards(tensors, maxShardBytes);
   const weightMap = new Map<string, string>();
   const staged: StagedFile[] = [];
@@ -67,6 +71,11 @@ export async function writeModelWeights(
     await Promise.all(staged.map((file) => file.discard()));
     throw fileError(directory, 'weights cannot be written', error);
   }
+}
+
+/** The same in one file, for whoever writes it together with others. */
+export function modelWeightsFile(tensors: Iterable<TensorToWrite>, metadata = PYTORCH_METADATA): FileToWrite {
+  return { name: SINGLE_FILE, content: safetensorsChunks(SINGLE_FILE, tensors, metadata) };
 }
 
 /** Fills shards in order; a tensor larger than a shard gets one of its own. */

@@ -31,7 +31,13 @@ export async function saveLinearClassifier(
       if (name?.startsWith(ENCODER) !== true || name.startsWith(`${ENCODER}pooler.`)) continue;
       tensors.push({ name, dtype, shape, data: () => source.read(stored) });
     }
-    await saveBert(directory, 'BertModel', config, tensors, model, formatClassifierHead(head));
+    const texts = {
+      architecture: 'BertModel',
+      config,
+      vocabulary: model,
+      headFields: formatClassifierHead(head),
+    };
+    await saveBert(directory, texts, tensors);
   } finally {
     await source.close();
   }

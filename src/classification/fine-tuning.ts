@@ -5,25 +5,31 @@
 import { mkdir } from 'node:fs/promises';
 import {
   bertConfigOf,
+  bertFiles,
   bertInputs,
   loadBertParameters,
   padSequences,
   saveBert,
   type BertConfig,
+  type BertTexts,
   type BertSequence,
 } from '../bert/index.ts';
-import type { ModelDirectory } from '../checkpoint/index.ts';
+import { arraysSha256, readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
 import { input } from '../graph/index.ts';
 import { crossEntropy, Dropout, Parameters } from '../nn/index.ts';
 import { badInput } from '../support/errors.ts';
 import {
+  Checkpoints,
+  readCheckpoint,
   train,
   writeTrainerState,
   type Objective,
   type TrainingData,
   type TrainingEvent,
   type TrainingOptions,
+  type TrainingProgress,
   type TrainingResult,
+  type TrainingState,
 } from '../training/index.ts';
 import { classifierLogits, formatClassifierHead, type ClassifierHead } from './classifier-head.ts';
 
@@ -40,39 +46,60 @@ export interface ClassifierFineTuningOptions {
   readonly labels: Int32Array;
   readonly training: TrainingOptions;
   readonly outputDir: string;
+  /** Checkpoints to keep, the newest; all unless told. */
+  readonly saveTotalLimit?: number;
+  /** A `checkpoint-N` directory of the same run to go on from. */
+  readonly resumeFrom?: string;
   readonly onEvent?: (event: TrainingEvent) => void;
+  /** Asks the run to stop after the update under way; see `TrainingHooks`. */
+  readonly signal?: AbortSignal;
 }
 
 /**
- * Trains, and writes the model and `trainer_state.json` into the output directory.
+ * Trains, and writes the model, `trainer_state.json` and checkpoints into the output directory.
  *
- * @throws BertramError `bad-input` when a text is longer than the model's positions or has ids beyond its vocabulary
+ * @throws BertramError `bad-input` when a text is longer than the model's positions or has ids beyond its vocabulary, or
+ * the checkpoint does not fit
+ * @throws TrainingStopped when `signal` asked for it: there is then a checkpoint, and no model
  */
 export async function fineTuneClassifier(options: ClassifierFineTuningOptions): Promise<TrainingResult> {
-  const { model, head, sequences, labels, training, outputDir, onEvent } = options;
+  const { model, head, sequences, labels, training, outputDir, onEvent, signal } = options;
   const config = bertConfigOf(model);
   checkSequences(sequences, config);
   await mkdir(outputDir, { recursive: true });
+  const headFields = formatClassifierHead(head);
+  const texts: BertTexts = { architecture: ARCHITECTURE, config, vocabulary: model, headFields };
+  const checkpoints = new Checkpoints(outputDir, { limit: options.saveTotalLimit ?? Infinity });
   const { state, progress, result } = await train(
     classificationObjective(config, head),
     trainingData(sequences, labels, config),
-    { ...training, saveSteps: 0 },
+    training,
     {
-      initialize: async (state) => {
-        state.initialize(training.seed, (name) => NEW_PARTS.some((part) => name.startsWith(part)));
-        await loadBertParameters(model, state.parameters, {
-          into: (name) => state.viewOf(state.values, name).data,
-          mayMiss: NEW_PARTS,
-        });
-        return undefined;
-      },
-      save: () => Promise.resolve(),
+      initialize: (state) => initialize(state, options),
+      save: (state, progress) => checkpoints.write(state, progress, bertFiles(texts, state.valueTensors())),
       ...(onEvent === undefined ? {} : { onEvent }),
+      ...(signal === undefined ? {} : { signal }),
     },
   );
-  await saveBert(outputDir, ARCHITECTURE, config, state.valueTensors(), model, formatClassifierHead(head));
+  await saveBert(outputDir, texts, state.valueTensors());
   await writeTrainerState(outputDir, progress);
   return result;
+}
+
+async function initialize(
+  state: TrainingState,
+  { model, resumeFrom, training }: ClassifierFineTuningOptions,
+): Promise<TrainingProgress | undefined> {
+  state.initialize(training.seed, (name) => NEW_PARTS.some((part) => name.startsWith(part)));
+  await loadBertParameters(
+    resumeFrom === undefined ? model : await readModelDirectory(resumeFrom),
+    state.parameters,
+    {
+      into: (name) => state.viewOf(state.values, name).data,
+      mayMiss: resumeFrom === undefined ? NEW_PARTS : [],
+    },
+  );
+  return resumeFrom === undefined ? undefined : readCheckpoint(resumeFrom, state);
 }
 
 /** The graph that is trained: inputs `input_ids`, `token_type_ids`, `attention_mask`, and `labels` int32 [B]. */
@@ -91,6 +118,10 @@ function trainingData(
 ): TrainingData {
   return {
     lengths: Uint32Array.from(sequences, ({ inputIds }) => inputIds.length),
+    sha256: arraysSha256([
+      ...sequences.flatMap(({ inputIds, tokenTypeIds }) => [inputIds, tokenTypeIds]),
+      labels,
+    ]),
     collate: (indices) => {
       const feeds = padSequences(
         Array.from(indices, (index) => sequences[index]!),

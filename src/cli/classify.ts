@@ -6,7 +6,7 @@
  * bertram classify predict --model-dir OUT --text 'It broke on the second day.'
  * ```
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { writeFileAtomic } from '../checkpoint/index.ts';
@@ -19,12 +19,19 @@ import {
 } from '../classification/index.ts';
 import { readLabelledFile, readTextFile } from '../classification/labelled-files.ts';
 import { fineTuningAdamW } from '../optim/index.ts';
-import { TextClassifier, trainFeatureClassifier, trainFineTunedClassifier } from '../pipelines/index.ts';
+import {
+  TextClassifier,
+  trainFeatureClassifier,
+  trainFineTunedClassifier,
+  type FineTunedClassifierOptions,
+} from '../pipelines/index.ts';
 import { badInput } from '../support/errors.ts';
 import type { TextOrPair } from '../tokenizers/index.ts';
 import { given } from './model-options.ts';
 import { fraction, integer, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
+import { startOf, type RunStart } from './output-directory.ts';
 import { ProgressLine } from './progress-line.ts';
+import { stoppable } from './stop-signal.ts';
 import type { Output, Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
@@ -52,6 +59,9 @@ interface TrainFlags {
   readonly warmupRatio: number;
   readonly weightDecay: number;
   readonly loggingSteps: number;
+  readonly saveSteps: number;
+  readonly saveTotalLimit?: number;
+  readonly resumeFromCheckpoint?: string | true;
   readonly precision: 'float32' | 'int8';
   readonly seed: number;
   readonly threads?: number;
@@ -113,6 +123,12 @@ function trainCommand(terminal: Terminal): Command {
     .option('--warmup-ratio <x>', 'finetune: the part of the updates in which the rate rises', fraction, 0.1)
     .option('--weight-decay <x>', 'finetune: of all but biases and LayerNorm', nonNegative, 0)
     .option('--logging-steps <n>', 'finetune: updates between entries of the log', whole, 50)
+    .option('--save-steps <n>', 'finetune: updates between checkpoints; 0 writes none', whole, 500)
+    .option('--save-total-limit <n>', 'finetune: checkpoints to keep, the newest', positiveWhole)
+    .option(
+      '--resume-from-checkpoint [dir]',
+      'finetune: go on from a checkpoint; the newest unless told; auto: if there is one',
+    )
     .addOption(
       new Option('--precision <name>', 'finetune: of the products; int8 is faster, with noise in gradients')
         .choices(['float32', 'int8'])
@@ -149,11 +165,8 @@ async function trainClassifier(flags: TrainFlags, terminal: Terminal): Promise<v
   const { outputDir, validationFile, validationSplit } = flags;
   if (validationFile !== undefined && validationSplit !== undefined)
     badInput('validation', '--validation-file or --validation-split', 'both');
-  const present = await readdir(outputDir).catch(() => []);
-  if (present.length > 0 && !flags.overwriteOutputDir) {
-    const expected = 'an empty directory, or --overwrite-output-dir';
-    badInput(`--output-dir: ${outputDir}`, expected, `${present.length} files`);
-  }
+  const warn = (text: string): void => void terminal.err.write(`warning: ${text}\n`);
+  const start = await startOf(outputDir, flags, warn);
   const examples = await readLabelledFile(flags.file, flags);
   const { training, validation } =
     validationFile === undefined
@@ -165,7 +178,7 @@ async function trainClassifier(flags: TrainFlags, terminal: Terminal): Promise<v
   const summary =
     flags.mode === 'features'
       ? await trainOnFeatures(flags, training, terminal)
-      : await fineTune(flags, training, terminal);
+      : await fineTune(flags, training, start, terminal);
   const results = { mode: flags.mode, train_examples: training.length, ...summary };
   await writeJson(join(outputDir, 'train_results.json'), results);
   const metrics = validation.length === 0 ? undefined : await evaluate(flags, validation);
@@ -193,12 +206,20 @@ async function trainOnFeatures(flags: TrainFlags, examples: readonly LabelledTex
   return { loss, iterations };
 }
 
-async function fineTune(flags: TrainFlags, examples: readonly LabelledText[], { err }: Terminal) {
+async function fineTune(
+  flags: TrainFlags,
+  examples: readonly LabelledText[],
+  start: RunStart,
+  { err }: Terminal,
+) {
+  const { outputDir } = flags;
   const reporter = new TrainingReporter(err);
-  return trainFineTunedClassifier({
+  const resumeFrom = await start.checkpointIn(outputDir);
+  const options: FineTunedClassifierOptions = {
     examples,
-    outputDir: flags.outputDir,
+    outputDir,
     ...given({ model: flags.model, maxSeqLength: flags.maxSeqLength }),
+    ...given({ saveTotalLimit: flags.saveTotalLimit, resumeFrom }),
     training: {
       batchSize: flags.batchSize,
       gradientAccumulationSteps: 1,
@@ -214,11 +235,15 @@ async function fineTune(flags: TrainFlags, examples: readonly LabelledText[], { 
       groupByLength: true,
       linearPrecision: flags.precision,
       loggingSteps: flags.loggingSteps,
-      saveSteps: 0,
+      saveSteps: flags.saveSteps,
       ...given({ maxSteps: flags.maxSteps, threads: flags.threads }),
     },
     onEvent: (event) => reporter.report(event),
-  });
+  };
+  return stoppable(
+    (text) => reporter.note(text),
+    (signal) => trainFineTunedClassifier({ ...options, signal }),
+  );
 }
 
 /** Scores the classifier that was written, and leaves scores, confusion matrix and its picture beside it. */

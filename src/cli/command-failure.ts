@@ -1,6 +1,7 @@
 /** What a command that did not succeed says, in one line, and its exit status. */
 import { CommanderError } from 'commander';
 import { BertramError, messageOf, type ErrorCode } from '../support/errors.ts';
+import { TrainingStopped } from '../training/training-stopped.ts';
 import { OutputClosed } from './terminal.ts';
 
 export const EXIT_DONE = 0;
@@ -24,6 +25,8 @@ export interface CommandFailure {
 /** @param command what opens the line: `bertram answer` */
 export function commandFailure(error: unknown, command: string): CommandFailure {
   if (error instanceof OutputClosed) return { exitCode: EXIT_DONE, line: undefined };
+  if (error instanceof TrainingStopped)
+    return { exitCode: EXIT_DONE, line: `${command}: ${howToGoOn(error)}` };
   if (error instanceof CommanderError) {
     // Help and version were asked for and have been printed.
     if (error.exitCode === 0) return { exitCode: EXIT_DONE, line: undefined };
@@ -34,6 +37,11 @@ export function commandFailure(error: unknown, command: string): CommandFailure 
   }
   const line = oneLine(`${command}: unexpected error: ${messageOf(error)} (BERTRAM_DEBUG=1 shows where)`);
   return { exitCode: EXIT_WORK_FAILED, line };
+}
+
+function howToGoOn({ step }: TrainingStopped): string {
+  if (step === 0) return 'stopped before the first update; there is nothing to go on from';
+  return `stopped after ${step} updates, in checkpoint-${step}; to go on, --resume_from_checkpoint auto`;
 }
 
 type Wording = readonly [pattern: RegExp, wording: string];

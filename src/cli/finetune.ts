@@ -32,6 +32,7 @@ import {
 } from './finetune-options.ts';
 import { given } from './model-options.ts';
 import { startOf } from './output-directory.ts';
+import { stoppable } from './stop-signal.ts';
 import type { Output, Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
@@ -43,15 +44,24 @@ export function finetuneCommand({ out, err }: Terminal): Command {
 
 async function finetune(flags: FinetuneFlags, reporter: TrainingReporter, out: Output): Promise<void> {
   checkFinetuneFlags(flags);
-  if (flags.doTrain) await trainModel(flags, reporter);
+  if (flags.doTrain)
+    await stoppable(
+      (text) => reporter.note(text),
+      (signal) => trainModel(flags, reporter, signal),
+    );
   if (flags.doEval)
     await out.json(await evaluateModel(flags, flags.doTrain ? flags.outputDir : flags.modelNameOrPath));
 }
 
-async function trainModel(flags: FinetuneFlags, reporter: TrainingReporter): Promise<void> {
+async function trainModel(
+  flags: FinetuneFlags,
+  reporter: TrainingReporter,
+  signal: AbortSignal,
+): Promise<void> {
   const { loadTokenizer } = await import('../pipelines/index.ts');
   const { outputDir, maxSeqLength } = flags;
-  const resumeFrom = await (await startOf(outputDir, flags)).checkpointIn(outputDir);
+  const start = await startOf(outputDir, flags, (text) => reporter.warn(text));
+  const resumeFrom = await start.checkpointIn(outputDir);
   const model = await readModelDirectory(flags.modelNameOrPath);
   const windows = await trainingWindows(flags, loadTokenizer(model), reporter);
   const result = await fineTune({
@@ -59,6 +69,7 @@ async function trainModel(flags: FinetuneFlags, reporter: TrainingReporter): Pro
     windows,
     outputDir,
     training: finetuneTrainingOptions(flags),
+    signal,
     ...given({
       padToLength: flags.padToMaxLength ? maxSeqLength : undefined,
       saveTotalLimit: flags.saveTotalLimit,

@@ -1,7 +1,7 @@
 /** Where a run that trains begins: in an empty output directory, or at a checkpoint of the run that filled it. */
 import { readdir } from 'node:fs/promises';
 import { badInput } from '../support/errors.ts';
-import { listCheckpoints } from '../training/index.ts';
+import { newestCheckpoint, recoverCheckpoints, verifyCheckpoint } from '../training/index.ts';
 
 export interface StartFlags {
   /** A checkpoint; `true` for the newest, which must be there; `auto` for the newest, if there is one. */
@@ -14,19 +14,31 @@ export interface RunStart {
   readonly resumes: boolean;
   /** The checkpoint that was asked for by its name, wherever it is. */
   readonly checkpoint?: string;
-  /** The checkpoint to go on from, in the output directory or in one below it that holds a part of the run. */
+  /**
+   * The checkpoint to go on from, in the output directory or in one below it that holds a part of the run: the newest
+   * that is as it was written.
+   */
   checkpointIn(directory: string): Promise<string | undefined>;
 }
 
-/** @throws BertramError `bad-input` where a directory holds other work, or no checkpoint although one was asked for */
+/**
+ * @param warn told of checkpoints that are damaged, and passed over
+ * @throws BertramError `bad-input` where a directory holds other work, where there is no checkpoint although one was asked
+ * for, or where the one that was named is damaged
+ */
 export async function startOf(
   outputDir: string,
   { resumeFromCheckpoint, overwriteOutputDir }: StartFlags,
+  warn: (text: string) => void,
 ): Promise<RunStart> {
-  const newest = async (directory: string) => (await listCheckpoints(directory)).at(-1);
+  const newest = async (directory: string): Promise<string | undefined> => {
+    await recoverCheckpoints(directory);
+    return newestCheckpoint(directory, warn);
+  };
   if (resumeFromCheckpoint === 'auto') return { resumes: true, checkpointIn: newest };
   if (typeof resumeFromCheckpoint === 'string') {
     const checkpoint = resumeFromCheckpoint;
+    await verifyCheckpoint(checkpoint);
     return { resumes: true, checkpoint, checkpointIn: () => Promise.resolve(checkpoint) };
   }
   if (resumeFromCheckpoint) {

@@ -27,6 +27,7 @@ import { badInput, BertramError } from '../support/errors.ts';
 import { given } from './model-options.ts';
 import { startOf, type RunStart } from './output-directory.ts';
 import type { PretrainingFlags } from './pretraining-flags.ts';
+import { stoppable } from './stop-signal.ts';
 import type { Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
@@ -42,12 +43,15 @@ interface Phase {
 
 export async function runPretraining(flags: PretrainingFlags, { out, err }: Terminal): Promise<void> {
   const reporter = new TrainingReporter(err, 'examples');
-  const start = await startOf(flags.outputDir!, flags);
+  const start = await startOf(flags.outputDir!, flags, (text) => reporter.warn(text));
   const initFrom = await initialModel(flags);
   const recipe = await recipeOf(flags, initFrom);
   const phases = await openPhases(flags, recipe, initFrom);
   try {
-    const { result, metrics } = await runPhases(flags, phases, start, initFrom, reporter);
+    const { result, metrics } = await stoppable(
+      (text) => reporter.note(text),
+      (signal) => runPhases(flags, phases, start, initFrom, reporter, signal),
+    );
     if (flags.json) await out.json({ ...result, ...metrics });
     else
       for (const [name, value] of Object.entries({ ...result, ...metrics }))
@@ -175,6 +179,7 @@ async function runPhases(
   start: RunStart,
   initFrom: ModelDirectory | undefined,
   reporter: TrainingReporter,
+  signal: AbortSignal,
 ): Promise<PretrainingOutcome> {
   const current = await currentPhase(phases, start);
   let stepsLeft = flags.maxSteps ?? Infinity;
@@ -189,7 +194,7 @@ async function runPhases(
       const resumeFrom = i === current ? await start.checkpointIn(outputDir) : undefined;
       const follows = i > 0 && resumeFrom === undefined;
       const from = follows ? await readModelDirectory(phases[i - 1]!.outputDir) : initFrom;
-      outcome = await runPhase(flags, phase, resumeFrom, from, stepsLeft, reporter);
+      outcome = await runPhase(flags, phase, resumeFrom, from, stepsLeft, reporter, signal);
       if (outcome.result.step < settings.numTrainSteps) break;
     }
     stepsLeft -= settings.numTrainSteps;
@@ -205,6 +210,7 @@ async function runPhase(
   initFrom: ModelDirectory | undefined,
   maxSteps: number,
   reporter: TrainingReporter,
+  signal: AbortSignal,
 ): Promise<PretrainingOutcome> {
   const { examples, heldOut, vocabulary } = data;
   const outcome = await pretrain({
@@ -214,6 +220,7 @@ async function runPhase(
     outputDir,
     training: trainingOptionsOf(settings, runOptions(flags), maxSteps),
     saveTotalLimit: flags.saveTotalLimit,
+    signal,
     ...given({ initFrom, resumeFrom, heldOut }),
     ...given({ evalBatchSize: flags.evalBatchSize, maxEvalExamples: flags.maxEvalExamples }),
     onEvent: (event) => reporter.report(event),

@@ -56,6 +56,9 @@ export class TrainingReporter {
         this.note(`step ${step}/${event.totalSteps}  ${shown.join('  ')}`);
         break;
       }
+      case 'warning':
+        this.warn(event.text);
+        break;
       case 'saved':
         this.note(`checkpoint-${event.step} written`);
         break;

@@ -38,7 +38,8 @@ export interface FeatureClassifierOptions extends ClassifierOptions, LogisticReg
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export interface FineTunedClassifierOptions extends ClassifierOptions {
+export interface FineTunedClassifierOptions
+  extends ClassifierOptions, Pick<FineTuning, 'saveTotalLimit' | 'resumeFrom' | 'signal'> {
   readonly training: ClassifierTrainingOptions;
   readonly onEvent?: (event: ClassifierTrainingEvent) => void;
 }
@@ -98,20 +99,18 @@ export async function featureMatrix(
 export async function trainFineTunedClassifier(
   options: FineTunedClassifierOptions,
 ): Promise<ClassifierTrainingResult> {
-  const { examples, training, outputDir, onEvent } = options;
+  const { examples, model: modelName, maxSeqLength: asked, ...fineTuning } = options;
   const labels = labelsOfTraining(examples);
-  const model = await openModelDirectory(options.model);
+  const model = await openModelDirectory(modelName);
   const { maxPositionEmbeddings } = bertConfigOf(model);
-  const maxSeqLength = options.maxSeqLength ?? Math.min(DEFAULT_MAX_SEQ_LENGTH, maxPositionEmbeddings);
+  const maxSeqLength = asked ?? Math.min(DEFAULT_MAX_SEQ_LENGTH, maxPositionEmbeddings);
   const tokenizer = loadTokenizer(model);
   return fineTuneClassifier({
     model,
     head: { labels, maxSeqLength },
     sequences: examples.map(({ text }) => truncatedInput(tokenizer, text, maxSeqLength)),
     labels: labelIds(examples, labels, 'training'),
-    training,
-    outputDir,
-    ...(onEvent === undefined ? {} : { onEvent }),
+    ...fineTuning,
   });
 }
 

@@ -33,6 +33,8 @@ export interface PretrainingExamples {
   readonly maxPredictionsPerSeq: number;
   /** SHA-256, in hexadecimal digits, of the vocabulary (the text of vocab.txt with LF ends) that the ids belong to. */
   readonly vocabularySha256: string;
+  /** Of all examples in their order, in hexadecimal digits. */
+  readonly sha256: string;
   read(index: number): PretrainingExample;
   close(): void;
 }

@@ -10,6 +10,7 @@ import type { PretrainingExample, PretrainingExamples } from './example.ts';
 export function pretrainingData(examples: PretrainingExamples, padTokenId: number): TrainingData {
   return {
     lengths: examples.lengths,
+    sha256: examples.sha256,
     collate: (indices) =>
       pretrainingBatch(
         Array.from(indices, (index) => examples.read(index)),

@@ -3,13 +3,13 @@
  * both losses summed, and a model directory at the end that transformers loads as `BertForPreTraining`.
  */
 import { mkdir } from 'node:fs/promises';
-import { loadBertParameters, saveBert, type BertConfig } from '../bert/index.ts';
+import { bertFiles, loadBertParameters, saveBert, type BertConfig, type BertTexts } from '../bert/index.ts';
 import { readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
 import { badInput } from '../support/errors.ts';
 import {
+  Checkpoints,
   readCheckpoint,
   train,
-  writeCheckpoint,
   writeTrainerState,
   type TrainingEvent,
   type TrainingHooks,
@@ -46,6 +46,8 @@ export interface PretrainingOptions {
   /** Evaluate on the first so many; on all unless told. */
   readonly maxEvalExamples?: number;
   readonly onEvent?: (event: TrainingEvent) => void;
+  /** Asks the run to stop after the update under way; see `TrainingHooks`. */
+  readonly signal?: AbortSignal;
   /** Told which parameters the model that training starts from lacks: they begin at random. */
   readonly onNewParameters?: (names: readonly string[]) => void;
 }
@@ -61,6 +63,7 @@ export interface PretrainingOutcome {
  *
  * @throws BertramError `bad-input` when the examples do not fit the model, or a checkpoint does not; `failed` when a loss
  * is not finite or a file cannot be written
+ * @throws TrainingStopped when `signal` asked for it: there is then a checkpoint, and no model
  */
 export async function pretrain(options: PretrainingOptions): Promise<PretrainingOutcome> {
   const { config, examples, heldOut, outputDir } = options;
@@ -87,7 +90,7 @@ export async function pretrain(options: PretrainingOptions): Promise<Pretraining
     );
     // A run that is resumed at its end has nothing left to do, and has not been evaluated.
     if (evaluation !== undefined) metrics ??= await evaluate(state);
-    await saveModel(options, outputDir, state);
+    await saveBert(outputDir, textsOf(options), state.valueTensors());
     await writeTrainerState(outputDir, progress);
     return { result, metrics };
   } finally {
@@ -96,18 +99,14 @@ export async function pretrain(options: PretrainingOptions): Promise<Pretraining
 }
 
 function hooksOf(options: PretrainingOptions): TrainingHooks {
-  const { outputDir, saveTotalLimit, onEvent } = options;
+  const { outputDir, saveTotalLimit: limit = Infinity, onEvent, signal } = options;
+  const checkpoints = new Checkpoints(outputDir, { limit });
   return {
     initialize: (state) => initialize(state, options),
     save: (state, progress) =>
-      writeCheckpoint(
-        outputDir,
-        state,
-        progress,
-        (directory) => saveModel(options, directory, state),
-        saveTotalLimit,
-      ),
+      checkpoints.write(state, progress, bertFiles(textsOf(options), state.valueTensors())),
     ...(onEvent === undefined ? {} : { onEvent }),
+    ...(signal === undefined ? {} : { signal }),
   };
 }
 
@@ -130,13 +129,11 @@ async function initialize(
 }
 
 /** The decoder has no tensor of its own: it is the word embeddings, and transformers ties it so when it loads. */
-async function saveModel(
-  { config, vocabulary }: PretrainingOptions,
-  directory: string,
-  state: TrainingState,
-): Promise<void> {
-  await saveBert(directory, ARCHITECTURE, config, state.valueTensors(), vocabulary);
-}
+const textsOf = ({ config, vocabulary }: PretrainingOptions): BertTexts => ({
+  architecture: ARCHITECTURE,
+  config,
+  vocabulary,
+});
 
 function checkExamples(examples: PretrainingExamples, { maxPositionEmbeddings }: BertConfig): void {
   if (examples.size === 0) badInput('pretraining', 'examples', 'none');

@@ -54,14 +54,16 @@ class ShardExamples implements PretrainingExamples {
   readonly maxSeqLength: number;
   readonly maxPredictionsPerSeq: number;
   readonly vocabularySha256: string;
+  readonly sha256: string;
   readonly #shards: readonly ShardFile[];
   /** The first example of each shard. */
   readonly #firsts: readonly number[];
 
-  constructor({ recipe }: Manifest, shards: readonly ShardFile[]) {
+  constructor({ recipe, shards: records }: Manifest, shards: readonly ShardFile[]) {
     this.maxSeqLength = recipe.maxSeqLength;
     this.maxPredictionsPerSeq = recipe.maxPredictionsPerSeq;
     this.vocabularySha256 = recipe.vocabularySha256;
+    this.sha256 = textSha256(records.map(({ sha256 }) => sha256).join(' '));
     this.#shards = shards;
     let size = 0;
     this.#firsts = shards.map((shard) => {

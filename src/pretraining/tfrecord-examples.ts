@@ -2,6 +2,7 @@
  * Examples of google-research/bert's `create_pretraining_data.py`: TFRecord files of `tf.train.Example`, padded to
  * one length.
  */
+import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { readTextFile } from '../checkpoint/index.ts';
@@ -33,11 +34,13 @@ export async function openTfRecordExamples(paths: readonly string[]): Promise<Pr
   const vocabulary = Vocabulary.parse(vocabularyText, vocabularyPath);
   const files: TfRecordFile[] = [];
   const lengths: number[] = [];
+  const hash = createHash('sha256');
   let first: PaddedExample | undefined;
   try {
     for (const path of paths) {
       const check = (data: Uint8Array, index: number): void => {
         const where = `${path}: record ${index}`;
+        hash.update(data);
         const example = parseExample(data, where);
         first ??= example;
         for (const key of ['paddedLength', 'paddedPredictions'] as const)
@@ -55,7 +58,8 @@ export async function openTfRecordExamples(paths: readonly string[]): Promise<Pr
     for (const file of files) file.close();
     throw error;
   }
-  return new TfRecordExamples(files, Uint16Array.from(lengths), first, textSha256(vocabularyText));
+  const checksums = { vocabularySha256: textSha256(vocabularyText), sha256: hash.digest('hex') };
+  return new TfRecordExamples(files, Uint16Array.from(lengths), first, checksums);
 }
 
 class TfRecordExamples implements PretrainingExamples {
@@ -64,13 +68,14 @@ class TfRecordExamples implements PretrainingExamples {
   readonly maxSeqLength: number;
   readonly maxPredictionsPerSeq: number;
   readonly vocabularySha256: string;
+  readonly sha256: string;
   readonly #files: readonly TfRecordFile[];
 
   constructor(
     files: readonly TfRecordFile[],
     lengths: Uint16Array,
     { paddedLength, paddedPredictions }: PaddedExample,
-    vocabularySha256: string,
+    { vocabularySha256, sha256 }: Pick<PretrainingExamples, 'vocabularySha256' | 'sha256'>,
   ) {
     this.#files = files;
     this.size = lengths.length;
@@ -78,6 +83,7 @@ class TfRecordExamples implements PretrainingExamples {
     this.maxSeqLength = paddedLength;
     this.maxPredictionsPerSeq = paddedPredictions;
     this.vocabularySha256 = vocabularySha256;
+    this.sha256 = sha256;
   }
 
   /** @throws BertramError `bad-input` for an index that no example has */

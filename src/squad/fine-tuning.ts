@@ -5,20 +5,27 @@
 import { mkdir } from 'node:fs/promises';
 import {
   bertConfigOf,
+  bertFiles,
   bertForQuestionAnswering,
   bertInputs,
   loadBertParameters,
   saveBert,
   spanLoss,
   type BertConfig,
+  type BertTexts,
 } from '../bert/index.ts';
-import { readModelDirectory, type LoadedParameters, type ModelDirectory } from '../checkpoint/index.ts';
+import {
+  arraysSha256,
+  readModelDirectory,
+  type LoadedParameters,
+  type ModelDirectory,
+} from '../checkpoint/index.ts';
 import { input } from '../graph/index.ts';
 import { Dropout, Parameters } from '../nn/index.ts';
 import {
+  Checkpoints,
   readCheckpoint,
   train,
-  writeCheckpoint,
   writeTrainerState,
   type Objective,
   type TrainingData,
@@ -52,6 +59,8 @@ export interface FineTuningOptions {
   /** Replaces the configuration's two dropout rates. */
   readonly dropout?: number;
   readonly onEvent?: (event: TrainingEvent) => void;
+  /** Asks the run to stop after the update under way; see `TrainingHooks`. */
+  readonly signal?: AbortSignal;
   /** Told which parameters begin at random, and which tensors of the model are of no use here, such as other heads. */
   readonly onLoaded?: (weights: Pick<LoadedParameters, 'missing' | 'unexpected'>) => void;
 }
@@ -61,6 +70,7 @@ export interface FineTuningOptions {
  *
  * @throws BertramError `bad-input` when windows are longer than the model's positions, or the checkpoint does not fit;
  * `failed` when a loss is not finite or a file cannot be written
+ * @throws TrainingStopped when `signal` asked for it: there is then a checkpoint, and no model
  */
 export async function fineTune(options: FineTuningOptions): Promise<TrainingResult> {
   const { model, windows, outputDir } = options;
@@ -70,23 +80,18 @@ export async function fineTune(options: FineTuningOptions): Promise<TrainingResu
   checkIds(windows, config);
   const objective = questionAnsweringObjective(config);
   const data = trainingData(windows, config, options.padToLength);
-  const saveModel = (directory: string, state: TrainingState): Promise<void> =>
-    saveBert(directory, ARCHITECTURE, stored, state.valueTensors(), model);
+  const texts: BertTexts = { architecture: ARCHITECTURE, config: stored, vocabulary: model };
+  const { saveTotalLimit: limit = Infinity, onEvent, signal } = options;
+  const checkpoints = new Checkpoints(outputDir, { limit });
   await mkdir(outputDir, { recursive: true });
 
   const { state, progress, result } = await train(objective, data, options.training, {
     initialize: (state) => initialize(state, options),
-    save: (state, progress) =>
-      writeCheckpoint(
-        outputDir,
-        state,
-        progress,
-        (directory) => saveModel(directory, state),
-        options.saveTotalLimit,
-      ),
-    ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+    save: (state, progress) => checkpoints.write(state, progress, bertFiles(texts, state.valueTensors())),
+    ...(onEvent === undefined ? {} : { onEvent }),
+    ...(signal === undefined ? {} : { signal }),
   });
-  await saveModel(outputDir, state);
+  await saveBert(outputDir, texts, state.valueTensors());
   await writeTrainerState(outputDir, progress);
   return result;
 }
@@ -108,6 +113,12 @@ function trainingData(
 ): TrainingData {
   return {
     lengths: Uint32Array.from(windows, ({ inputIds }) => inputIds.length),
+    sha256: arraysSha256(
+      windows.flatMap(({ inputIds, tokenTypeIds, startPosition, endPosition }) => [
+        ...[inputIds, tokenTypeIds],
+        Int32Array.of(startPosition, endPosition),
+      ]),
+    ),
     collate: (indices) => {
       const members = Array.from(indices, (index) => windows[index]!);
       const feeds = padWindows(members, config.padTokenId, padToLength);

@@ -1,76 +1,185 @@
 /**
- * Checkpoints of a run: `checkpoint-N/` holds the model (written by the task), the optimizer's moments in
- * `optimizer.safetensors`, and `trainer_state.json`.
+ * Checkpoints of a run: `checkpoint-N/` holds the model (the task's files), the optimizer's moments in
+ * `optimizer.safetensors`, the log in `trainer_state.json`, all else that a resumed run needs in `run_state.json`, and
+ * sizes and checksums of these in `manifest.json`.
  *
- * A checkpoint is written under another name and renamed when complete, so that a directory of its name is a whole one.
+ * A directory of that name is a whole one: see `checkpoint/complete-directory.ts` and decision 12.
  */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { z } from 'zod';
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import {
+  fileError,
   loadParameters,
+  nodeFiles,
   openSafetensors,
-  readTextFile,
-  writeFileAtomic,
-  writeSafetensors,
+  recoverDirectories,
+  removeDirectory,
+  safetensorsChunks,
+  verifyDirectory,
+  writeDirectory,
+  type FileOperations,
+  type FileToWrite,
 } from '../checkpoint/index.ts';
 import { badInput, BertramError, shown } from '../support/errors.ts';
+import { readRunState, RUN_STATE_FILE, runStateContent } from './run-state.ts';
 import type { TrainingProgress } from './trainer.ts';
-import type { EvaluationEntry, LogEntry } from './training-log.ts';
+import { formatTrainerState, readTrainerState, TRAINER_STATE_FILE } from './trainer-state.ts';
 import type { TrainingState } from './training-state.ts';
 
 const OPTIMIZER_FILE = 'optimizer.safetensors';
-const STATE_FILE = 'trainer_state.json';
 const MOMENTS = { exp_avg: 'firstMoments', exp_avg_sq: 'secondMoments' } as const;
 
-/** Of an update or of an evaluation: all of an entry's fields are numbers. */
-const logEntry = z
-  .object({ step: z.int().nonnegative(), epoch: z.number() })
-  .catchall(z.number())
-  .transform((entry) => entry as LogEntry | EvaluationEntry);
-
-const trainerStateFile = z.object({
-  global_step: z.int().nonnegative(),
-  max_steps: z.int().nonnegative(),
-  log_history: z.array(logEntry),
-});
-
-/** The names of a run's complete checkpoints, oldest first. */
-export async function listCheckpoints(outputDir: string): Promise<string[]> {
-  const names = await readdir(outputDir).catch(() => []);
-  const steps = names
-    .map((name) => /^checkpoint-(\d+)$/.exec(name)?.[1])
-    .filter((step) => step !== undefined);
+/** The directories of a run's checkpoints, oldest first, whether or not they are still as they were written. */
+export async function listCheckpoints(outputDir: string, files = nodeFiles): Promise<string[]> {
+  const steps = (await files.list(outputDir)).map((name) => /^checkpoint-(\d+)$/.exec(name)?.[1]);
   return steps
+    .filter((step) => step !== undefined)
     .map(Number)
     .sort((a, b) => a - b)
     .map((step) => join(outputDir, `checkpoint-${step}`));
 }
 
 /**
- * @param writeModel writes the model into the directory it is given
- * @param limit how many checkpoints to keep: this one, and those with the highest numbers; all unless told
+ * Reads all of a checkpoint and compares it with its manifest.
+ *
+ * @throws BertramError naming the file that is not as it was written; one without a manifest is none
  */
-export async function writeCheckpoint(
+export async function verifyCheckpoint(directory: string): Promise<void> {
+  const { step, files } = await verifyDirectory(directory);
+  for (const name of [OPTIMIZER_FILE, TRAINER_STATE_FILE, RUN_STATE_FILE])
+    if (!files.has(name)) badInput(directory, `${name} in its manifest`, 'none');
+  const named = /^checkpoint-(\d+)$/.exec(basename(directory))?.[1];
+  if (named !== undefined && Number(named) !== step)
+    badInput(directory, `update ${named} in its manifest`, String(step));
+}
+
+/**
+ * The newest checkpoint that is as it was written; none where there are no checkpoints.
+ *
+ * @param onDamaged told of each newer one that is passed over, what is wrong with it
+ * @throws BertramError `bad-input` when there are checkpoints and all are damaged
+ */
+export async function newestCheckpoint(
   outputDir: string,
-  state: TrainingState,
-  progress: TrainingProgress,
-  writeModel: (directory: string) => Promise<void>,
-  limit = Infinity,
-): Promise<void> {
-  const target = join(outputDir, `checkpoint-${progress.step}`);
-  const partial = join(dirname(target), `.partial-${basename(target)}`);
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
-  await writeModel(partial);
-  const moments = momentsOf(state).map((moment) => ({ ...moment, dtype: 'F32' as const }));
-  await writeSafetensors(join(partial, OPTIMIZER_FILE), moments);
-  await writeTrainerState(partial, progress);
-  await rm(target, { recursive: true, force: true });
-  await rename(partial, target);
-  const others = (await listCheckpoints(outputDir)).filter((directory) => directory !== target);
-  const surplus = Math.max(0, others.length + 1 - limit);
-  for (const old of others.slice(0, surplus)) await rm(old, { recursive: true });
+  onDamaged: (warning: string) => void,
+): Promise<string | undefined> {
+  const candidates = await listCheckpoints(outputDir);
+  for (const directory of candidates.toReversed()) {
+    try {
+      await verifyCheckpoint(directory);
+      return directory;
+    } catch (error) {
+      if (!(error instanceof BertramError)) throw error;
+      onDamaged(`${basename(directory)} is damaged and passed over: ${error.message}`);
+    }
+  }
+  if (candidates.length === 0) return undefined;
+  badInput(outputDir, 'a checkpoint that is as it was written', `${candidates.length} damaged`);
+}
+
+/** Removes what a killed run left half written, and puts back what it had set aside. */
+export async function recoverCheckpoints(outputDir: string, files = nodeFiles): Promise<void> {
+  try {
+    await recoverDirectories(outputDir, isWhole, files);
+  } catch (error) {
+    throw fileError(outputDir, 'cannot be tidied up', error);
+  }
+}
+
+export interface CheckpointOptions {
+  /** How many to keep: the one just written, and the newest of the others that are whole. All unless told. */
+  readonly limit?: number;
+  readonly files?: FileOperations;
+}
+
+/** Writes the checkpoints of one run. */
+export class Checkpoints {
+  readonly #outputDir: string;
+  readonly #limit: number;
+  readonly #files: FileOperations;
+  /** What the files of checkpoints looked like to the file system when they were known to be whole. */
+  readonly #known = new Map<string, string>();
+
+  constructor(outputDir: string, { limit = Infinity, files = nodeFiles }: CheckpointOptions = {}) {
+    this.#outputDir = outputDir;
+    this.#limit = limit;
+    this.#files = files;
+  }
+
+  /**
+   * @param model the files that make the directory a model's
+   * @throws BertramError `failed` when it cannot be written; the checkpoints before are then as they were
+   */
+  async write(
+    state: TrainingState,
+    progress: TrainingProgress,
+    model: readonly FileToWrite[],
+  ): Promise<void> {
+    const target = join(this.#outputDir, `checkpoint-${progress.step}`);
+    const moments = momentsOf(state).map((moment) => ({ ...moment, dtype: 'F32' as const }));
+    const contents = [
+      ...model,
+      { name: OPTIMIZER_FILE, content: safetensorsChunks(OPTIMIZER_FILE, moments) },
+      { name: TRAINER_STATE_FILE, content: formatTrainerState(progress) },
+      runStateContent(progress),
+    ];
+    await attempt(target, 'cannot be written', () =>
+      writeDirectory(target, progress.step, contents, this.#files),
+    );
+    const appearance = await appearanceOf(target, this.#files);
+    this.#known.set(target, appearance);
+    await this.#removeSurplus(target);
+  }
+
+  /** Goes from the newest to the oldest; what is left when enough whole ones are found is surplus. */
+  async #removeSurplus(written: string): Promise<void> {
+    const all = await listCheckpoints(this.#outputDir, this.#files);
+    const others = all.filter((directory) => directory !== written);
+    if (others.length < this.#limit) return;
+    let whole = 1;
+    for (const directory of others.reverse()) {
+      if (whole < this.#limit) {
+        if (await this.#isWhole(directory)) whole += 1;
+      } else {
+        await attempt(directory, 'cannot be removed', () => removeDirectory(directory, this.#files));
+      }
+    }
+  }
+
+  /** Reads it only where it is not known, or has been touched since. */
+  async #isWhole(directory: string): Promise<boolean> {
+    const appearance = await appearanceOf(directory, this.#files);
+    if (this.#known.get(directory) === appearance) return true;
+    const whole = await isWhole(directory);
+    if (whole) this.#known.set(directory, appearance);
+    return whole;
+  }
+}
+
+const isWhole = (directory: string): Promise<boolean> =>
+  verifyCheckpoint(directory).then(
+    () => true,
+    () => false,
+  );
+
+/** What changes when a file is written to, replaced or removed, without reading it. */
+async function appearanceOf(directory: string, files: FileOperations): Promise<string> {
+  const names = (await files.list(directory)).sort();
+  const lines = names.map(async (name) => {
+    const { ino, size, mtimeMs, ctimeMs } = await stat(join(directory, name));
+    return [name, ino, size, mtimeMs, ctimeMs].join(' ');
+  });
+  return (await Promise.all(lines)).join('\n');
+}
+
+/** A failure of the file system ends the run: it is work that failed, and no request that was wrong. */
+async function attempt(path: string, action: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof BertramError) throw error;
+    throw new BertramError('failed', fileError(path, action, error).message, { cause: error });
+  }
 }
 
 /**
@@ -88,7 +197,7 @@ export async function readCheckpoint(directory: string, state: TrainingState): P
   } finally {
     await source.close();
   }
-  return readTrainerState(directory);
+  return { ...(await readTrainerState(directory)), ...(await readRunState(directory)) };
 }
 
 /** The moments of all parameters, by their names in the file. */
@@ -100,35 +209,4 @@ function momentsOf(state: TrainingState) {
       data: state.viewOf(state[array], name).data,
     })),
   );
-}
-
-export async function writeTrainerState(directory: string, progress: TrainingProgress): Promise<void> {
-  const { step, totalSteps, logHistory } = progress;
-  const file = {
-    global_step: step,
-    max_steps: totalSteps,
-    epoch: logHistory.at(-1)?.epoch ?? 0,
-    is_world_process_zero: true,
-    log_history: logHistory,
-  };
-  await writeFileAtomic(join(directory, STATE_FILE), `${JSON.stringify(file, null, 2)}\n`);
-}
-
-async function readTrainerState(directory: string): Promise<TrainingProgress> {
-  const path = join(directory, STATE_FILE);
-  const text = await readTextFile(path);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    badInput(path, 'JSON', shown(text));
-  }
-  const parsed = trainerStateFile.safeParse(json);
-  if (!parsed.success) {
-    const { path: field, message } = parsed.error.issues[0]!;
-    const reason = message.replace(/^Invalid input: /, '');
-    throw new BertramError('bad-input', `${path}: ${field.join('.')}: ${reason}`);
-  }
-  const { global_step: step, max_steps: totalSteps, log_history: logHistory } = parsed.data;
-  return { step, totalSteps, logHistory };
 }

@@ -1,6 +1,16 @@
 export { epochBatches, type BatchOptions } from './batches.ts';
-export { listCheckpoints, readCheckpoint, writeCheckpoint, writeTrainerState } from './checkpoints.ts';
+export {
+  Checkpoints,
+  listCheckpoints,
+  newestCheckpoint,
+  readCheckpoint,
+  recoverCheckpoints,
+  verifyCheckpoint,
+  type CheckpointOptions,
+} from './checkpoints.ts';
 export { DropoutMasks } from './dropout-masks.ts';
+export type { RunSettings } from './run-settings.ts';
+export { writeTrainerState } from './trainer-state.ts';
 export { TrainStep, type BatchMetrics, type Objective, type TrainStepOptions } from './train-step.ts';
 export {
   train,
@@ -11,6 +21,7 @@ export {
   type TrainingProgress,
   type TrainingResult,
 } from './trainer.ts';
+export { TrainingStopped } from './training-stopped.ts';
 export { TrainingState, type DecayGroup } from './training-state.ts';
 export type { EvaluationEntry, EvaluationMetrics, LogEntry, LogHistory } from './training-log.ts';
 export { checkTrainingOptions, type TrainingOptions } from './training-options.ts';

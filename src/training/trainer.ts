@@ -1,12 +1,15 @@
 /**
- * The training loop: batches, accumulation, schedule, logging, evaluation, checkpoints and resuming. It knows no model
- * and no file format; the task brings an objective, data, and a way to save.
+ * The training loop: batches, accumulation, schedule, logging, evaluation, checkpoints, resuming and stopping. It knows
+ * no model and no file format; the task brings an objective, data, and a way to save.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { schedule } from '../optim/index.ts';
 import type { Feeds } from '../runtime/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
 import { epochBatches } from './batches.ts';
 import { Pace } from './pace.ts';
+import { compareSettings, runSettings, type RunSettings } from './run-settings.ts';
+import type { DataPosition, RunState } from './run-state.ts';
 import { TrainStep, type BatchMetrics, type Objective } from './train-step.ts';
 import {
   TrainingLog,
@@ -17,6 +20,7 @@ import {
 } from './training-log.ts';
 import { checkTrainingOptions, runLength, type RunLength, type TrainingOptions } from './training-options.ts';
 import type { TrainingState } from './training-state.ts';
+import { TrainingStopped } from './training-stopped.ts';
 
 /** Examples that can be made into batches. */
 export interface TrainingData {
@@ -24,6 +28,8 @@ export interface TrainingData {
   readonly lengths: ArrayLike<number>;
   /** A batch of the examples with these indices, padded to one length. */
   readonly collate: (indices: Uint32Array) => TrainingBatch;
+  /** Of all that is in the examples, so that a run is not resumed on others. */
+  readonly sha256?: string;
 }
 
 export interface TrainingBatch {
@@ -33,7 +39,7 @@ export interface TrainingBatch {
 }
 
 /** How far a run is: all that a resumed one needs besides the numbers of its `TrainingState`. */
-export interface TrainingProgress {
+export interface TrainingProgress extends RunState {
   /** Updates made. */
   readonly step: number;
   readonly totalSteps: number;
@@ -54,6 +60,7 @@ export type TrainingEvent =
   | { readonly type: 'log'; readonly entry: LogEntry; readonly totalSteps: number }
   | { readonly type: 'evaluation'; readonly entry: EvaluationEntry; readonly totalSteps: number }
   | { readonly type: 'saved'; readonly step: number }
+  | { readonly type: 'warning'; readonly text: string }
   | { readonly type: 'end'; readonly result: TrainingResult };
 
 export interface TrainingHooks {
@@ -63,13 +70,15 @@ export interface TrainingHooks {
   /** Judges the parameters on data that is not trained on. */
   readonly evaluate?: (state: TrainingState) => Promise<EvaluationMetrics>;
   readonly onEvent?: (event: TrainingEvent) => void;
+  /** Asks the run to stop: it finishes the update under way, saves, and throws `TrainingStopped`. */
+  readonly signal?: AbortSignal;
 }
 
 /** `train_results.json`, in transformers' form. */
 export interface TrainingResult {
   readonly epoch: number;
   readonly step: number;
-  /** The mean over all updates of this run. */
+  /** The mean over all updates, those before the run was resumed included. */
   readonly train_loss: number;
   /** Seconds in the loop; start-up and evaluations are not counted. */
   readonly train_runtime: number;
@@ -83,6 +92,7 @@ export interface TrainingResult {
  *
  * @throws BertramError `bad-input` for options out of their range, no examples, or a checkpoint from beyond the end;
  * `failed` when a loss or a gradient is not finite, naming the update
+ * @throws TrainingStopped when `signal` asked for it, once the run is saved
  */
 export async function train(
   objective: Objective,
@@ -106,10 +116,29 @@ export async function train(
     const first = resumed?.step ?? 0;
     if (first > totalSteps)
       badInput('training: checkpoint', `at most the run's ${totalSteps} updates`, String(first));
+    const settings = runSettings(objective, data, options, totalSteps);
+    if (resumed !== undefined)
+      checkResumed(resumed, settings, length).forEach((text) => emit({ type: 'warning', text }));
     emit({ type: 'begin', examples: data.lengths.length, totalSteps, step: first });
 
-    const log = new TrainingLog(options.loggingSteps, resumed?.logHistory);
+    const log = new TrainingLog(options.loggingSteps, resumed);
     const pace = new Pace(totalSteps - first);
+    const progressAt = (step: number): TrainingProgress => ({
+      ...{ step, totalSteps, settings, position: positionAfter(step, length) },
+      ...{ logHistory: log.history, logSums: log.sums },
+    });
+    const evaluateIfDue = async (step: number): Promise<void> => {
+      const isWanted = step === totalSteps || isDue(step, options.evalSteps);
+      if (hooks.evaluate === undefined || !isWanted || step === 0 || log.hasEvaluation(step)) return;
+      const evaluated = await pace.pause(hooks.evaluate(state));
+      const entry = log.evaluation(evaluated, { step, epoch: step / updatesPerEpoch });
+      emit({ type: 'evaluation', entry, totalSteps });
+    };
+    const isStopping = (): boolean => hooks.signal?.aborted === true;
+
+    if (isStopping()) throw new TrainingStopped(first);
+    // One that was stopped right after an update has not been judged.
+    await evaluateIfDue(first);
     for (const { step, epoch, batches } of updatesFrom(first, length, data.lengths, options)) {
       const { metrics, samples } = await backward(engine, data, batches);
       const { loss } = metrics;
@@ -122,15 +151,14 @@ export async function train(
       if (entry !== undefined) emit({ type: 'log', entry, totalSteps });
       const { samplesPerSecond, secondsLeft } = pace.now();
       emit({ type: 'step', step, totalSteps, epoch, loss, samplesPerSecond, secondsLeft });
-      const isLast = step === totalSteps;
-      if (hooks.evaluate !== undefined && (isLast || isDue(step, options.evalSteps))) {
-        const evaluated = await pace.pause(hooks.evaluate(state));
-        emit({ type: 'evaluation', entry: log.evaluation(evaluated, { step, epoch }), totalSteps });
-      }
-      if (isDue(step, options.saveSteps) && !isLast) {
-        await hooks.save(state, { step, totalSteps, logHistory: log.history });
+      // Updates of a small model never leave the thread: signals and timers get their turn here.
+      await nextTurn();
+      if (!isStopping()) await evaluateIfDue(step);
+      if (isStopping() || (isDue(step, options.saveSteps) && step < totalSteps)) {
+        await hooks.save(state, progressAt(step));
         emit({ type: 'saved', step });
       }
+      if (isStopping()) throw new TrainingStopped(step);
     }
 
     const { seconds, samplesPerSecond } = pace.now();
@@ -144,11 +172,31 @@ export async function train(
       train_steps_per_second: (totalSteps - first) / seconds,
     };
     emit({ type: 'end', result });
-    return { state, progress: { step: totalSteps, totalSteps, logHistory: log.history }, result };
+    return { state, progress: progressAt(totalSteps), result };
   } finally {
     await engine.release();
   }
 }
+
+/**
+ * Whether a checkpoint is of this run.
+ *
+ * @returns what differs and may
+ */
+function checkResumed(resumed: TrainingProgress, settings: RunSettings, length: RunLength): string[] {
+  const warnings = compareSettings(resumed.settings, settings);
+  const [before, now] = [resumed.position, positionAfter(resumed.step, length)];
+  if (before.epoch !== now.epoch || before.update !== now.update) {
+    const told = ({ epoch, update }: DataPosition): string => `update ${update} of epoch ${epoch}`;
+    badInput('training: checkpoint', `${told(now)} after ${resumed.step} updates`, told(before));
+  }
+  return warnings;
+}
+
+const positionAfter = (step: number, { updatesPerEpoch }: RunLength): DataPosition => ({
+  epoch: Math.floor(step / updatesPerEpoch),
+  update: step % updatesPerEpoch,
+});
 
 /** The learning rate of each update, numbered from 1. */
 function learningRates(options: TrainingOptions, totalSteps: number): (step: number) => number {

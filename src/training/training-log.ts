@@ -30,40 +30,63 @@ export interface UpdateRecord {
   readonly gradNorm: number;
 }
 
+/** Sums over updates: of each metric. */
+export interface MetricSums {
+  readonly updates: number;
+  readonly sums: Readonly<Record<string, number>>;
+}
+
+/** What a log knows besides its entries: a checkpoint keeps it, so that a resumed run writes the same entries. */
+export interface LogSums {
+  /** Of the updates since the entry before. */
+  readonly sinceEntry: MetricSums;
+  /** Of all updates of the run. */
+  readonly run: MetricSums;
+}
+
+const NOTHING: MetricSums = { updates: 0, sums: {} };
+
 export class TrainingLog {
   readonly #every: number;
   readonly #entries: (LogEntry | EvaluationEntry)[];
-  #sinceEntry: BatchMetrics[] = [];
-  #totalLoss = 0;
-  #updates = 0;
+  #sinceEntry: MetricSums;
+  #run: MetricSums;
 
   /**
    * @param every updates between entries; 0 makes none
-   * @param entries those of a run that is resumed
+   * @param resumed the entries and sums of a run that is resumed
    */
-  constructor(every: number, entries: LogHistory = []) {
+  constructor(
+    every: number,
+    resumed: { readonly logHistory: LogHistory; readonly logSums: LogSums } | undefined = undefined,
+  ) {
     this.#every = every;
-    this.#entries = [...entries];
+    this.#entries = [...(resumed?.logHistory ?? [])];
+    this.#sinceEntry = resumed?.logSums.sinceEntry ?? NOTHING;
+    this.#run = resumed?.logSums.run ?? NOTHING;
   }
 
   get history(): LogHistory {
     return [...this.#entries];
   }
 
-  /** The mean over all updates of this run, those before it was resumed not counted. */
+  get sums(): LogSums {
+    return { sinceEntry: this.#sinceEntry, run: this.#run };
+  }
+
+  /** The mean over all updates of the run, those before it was resumed included. */
   get meanLoss(): number {
-    return this.#updates > 0 ? this.#totalLoss / this.#updates : 0;
+    return meansOf(this.#run)['loss'] ?? 0;
   }
 
   /** @returns the entry that is due with this update, if one is */
   update({ step, epoch, metrics, learningRate, gradNorm }: UpdateRecord): LogEntry | undefined {
-    this.#totalLoss += metrics.loss;
-    this.#updates += 1;
+    this.#run = added(this.#run, { loss: metrics.loss });
     if (this.#every === 0) return undefined;
-    this.#sinceEntry.push(metrics);
+    this.#sinceEntry = added(this.#sinceEntry, metrics);
     if (step % this.#every !== 0) return undefined;
-    const means = meansOf(this.#sinceEntry);
-    this.#sinceEntry = [];
+    const means = meansOf(this.#sinceEntry) as BatchMetrics;
+    this.#sinceEntry = NOTHING;
     const entry = { step, epoch, ...means, learning_rate: learningRate, grad_norm: gradNorm };
     this.#entries.push(entry);
     return entry;
@@ -77,14 +100,22 @@ export class TrainingLog {
     this.#entries.push(entry);
     return entry;
   }
+
+  /** Whether there was an evaluation after the update with this number. */
+  hasEvaluation(step: number): boolean {
+    return this.#entries.some((entry) => entry.step === step && !('loss' in entry));
+  }
 }
 
-/** Of each metric. There is at least one update. */
-function meansOf(updates: readonly BatchMetrics[]): BatchMetrics {
-  const mean = (name: string): number =>
-    updates.reduce((sum, metrics) => sum + metrics[name]!, 0) / updates.length;
-  return {
-    loss: mean('loss'),
-    ...Object.fromEntries(Object.keys(updates[0]!).map((name) => [name, mean(name)])),
-  };
+function added({ updates, sums }: MetricSums, metrics: Readonly<Record<string, number>>): MetricSums {
+  const next = Object.entries(metrics).map(([name, value]) => [name, (sums[name] ?? 0) + value] as const);
+  return { updates: updates + 1, sums: Object.fromEntries(next) };
+}
+
+/** Of each metric, the loss first. */
+function meansOf({ updates, sums }: MetricSums): Readonly<Record<string, number>> {
+  const { loss, ...others } = sums;
+  if (loss === undefined) return {};
+  const means = Object.entries({ loss, ...others }).map(([name, sum]) => [name, sum / updates] as const);
+  return Object.fromEntries(means);
 }

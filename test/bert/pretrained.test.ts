@@ -67,7 +67,8 @@ describe('saveBert', () => {
       shape,
       data: values.get(name)!,
     }));
-    await saveBert(directory, 'BertForQuestionAnswering', config, tensors, { ...model, doLowerCase: true });
+    const vocabulary = { ...model, doLowerCase: true };
+    await saveBert(directory, { architecture: 'BertForQuestionAnswering', config, vocabulary }, tensors);
     const again = await readModelDirectory(directory);
     expect(bertConfigOf(again)).toEqual(config);
     expect(again).toMatchObject({

@@ -131,6 +131,8 @@ describe('refuses in one line, before any work', () => {
   it('a directory that holds other work', async () => {
     const { exitCode, err } = await run(base('.'));
     expect(exitCode).toBe(2);
-    expect(err).toMatch(/expected an empty directory, or --overwrite-output-dir, got \d+ files\n$/);
+    expect(err).toMatch(
+      /expected an empty directory, --overwrite_output_dir or --resume_from_checkpoint, got \d+ files\n$/,
+    );
   });
 });

@@ -69,6 +69,7 @@ export function inMemory(
     maxSeqLength: 7,
     maxPredictionsPerSeq: 3,
     vocabularySha256: '',
+    sha256: '',
     read: (index) => members[index]!,
     close: () => undefined,
     ...fields,

@@ -47,7 +47,11 @@ async function patternedModel(keep: (name: string) => boolean = () => true): Pro
   const tensors = pretrainingObjective(config)
     .parameters.filter(({ name }) => keep(name))
     .map((one) => ({ name: one.name, dtype: 'F32' as const, shape: one.shape, data: patterned(one) }));
-  await saveBert(directory, 'BertForPreTraining', withoutDropout, tensors, vocabulary);
+  await saveBert(
+    directory,
+    { architecture: 'BertForPreTraining', config: withoutDropout, vocabulary },
+    tensors,
+  );
   return readModelDirectory(directory);
 }
 

@@ -5,10 +5,10 @@ import { openSafetensors, writeSafetensors } from '../../src/checkpoint/index.ts
 import { Parameters, zeros } from '../../src/nn/index.ts';
 import { BertramError } from '../../src/support/errors.ts';
 import {
+  Checkpoints,
   listCheckpoints,
   readCheckpoint,
   TrainingState,
-  writeCheckpoint,
   type TrainingProgress,
 } from '../../src/training/index.ts';
 import { temporaryDirectory } from '../checkpoint/temporary-directory.ts';
@@ -24,6 +24,12 @@ function stateOf(
 const progressAt = (step: number): TrainingProgress => ({
   step,
   totalSteps: 90,
+  position: { epoch: 0, update: step },
+  settings: { seed: 42, shuffle: true, schedule: 'linear' },
+  logSums: {
+    sinceEntry: { updates: 1, sums: { loss: 0.1 + 0.2 } },
+    run: { updates: step, sums: { loss: 8.75 } },
+  },
   logHistory: [{ step, epoch: 0.5, loss: 1.25, learning_rate: 1e-5, grad_norm: 3 }],
 });
 
@@ -33,10 +39,7 @@ async function written(): Promise<{ output: string; checkpoint: string }> {
   const state = stateOf();
   state.firstMoments.forEach((_, i) => (state.firstMoments[i] = Math.sin(i)));
   state.secondMoments.forEach((_, i) => (state.secondMoments[i] = Math.cos(i) ** 2));
-  await writeCheckpoint(output, state, progressAt(7), (directory) => {
-    writeFileSync(join(directory, 'model'), 'the model');
-    return Promise.resolve();
-  });
+  await new Checkpoints(output).write(state, progressAt(7), [{ name: 'model', content: 'the model' }]);
   return { output, checkpoint: join(output, 'checkpoint-7') };
 }
 
@@ -46,7 +49,9 @@ describe('a checkpoint', () => {
   it('holds the model, the moments under the names that PyTorch has for them, and the progress', async () => {
     const { output, checkpoint } = await written();
     expect(readdirSync(output)).toEqual(['checkpoint-7']);
-    expect(readdirSync(checkpoint).sort()).toEqual(['model', 'optimizer.safetensors', 'trainer_state.json']);
+    expect(readdirSync(checkpoint).sort()).toEqual([
+      ...['manifest.json', 'model', 'optimizer.safetensors', 'run_state.json', 'trainer_state.json'],
+    ]);
     const source = await openSafetensors(join(checkpoint, 'optimizer.safetensors'));
     expect(Object.fromEntries(Array.from(source.tensors, ([name, { shape }]) => [name, shape]))).toEqual({
       'exp_avg.weight': [4, 3],
@@ -75,19 +80,24 @@ describe('a checkpoint', () => {
 
   it('is not there under its name until it is whole', async () => {
     const { output, checkpoint } = await written();
-    const failing = writeCheckpoint(output, stateOf(), progressAt(8), () =>
-      Promise.reject(new Error('disk full')),
-    );
-    await expect(failing).rejects.toThrow('disk full');
+    const content = (async function* () {
+      yield new TextEncoder().encode('half of the model');
+      await Promise.reject(new Error('disk full'));
+    })();
+    const failing = new Checkpoints(output).write(stateOf(), progressAt(8), [{ name: 'model', content }]);
+    await expect(failing).rejects.toMatchObject({
+      code: 'failed',
+      message: `${output}/checkpoint-8: cannot be written: disk full`,
+    });
     expect(await listCheckpoints(output)).toEqual([checkpoint]);
-    await writeCheckpoint(output, stateOf(), progressAt(8), nothing);
+    await new Checkpoints(output).write(stateOf(), progressAt(8), []);
     expect(readdirSync(output).sort()).toEqual(['checkpoint-7', 'checkpoint-8']);
   });
 
   it('takes the place of one of the same step', async () => {
     const { output, checkpoint } = await written();
-    await writeCheckpoint(output, stateOf(), progressAt(7), nothing);
-    expect(readdirSync(checkpoint).sort()).toEqual(['optimizer.safetensors', 'trainer_state.json']);
+    await new Checkpoints(output).write(stateOf(), progressAt(7), []);
+    expect(readdirSync(checkpoint).sort()).not.toContain('model');
   });
 });
 
@@ -98,7 +108,8 @@ describe('the limit on checkpoints', () => {
   it('keeps the newest by number, not by name, and nothing but checkpoints counts', async () => {
     const output = temporaryDirectory();
     for (const name of ['runs', 'checkpoint-best', 'my-checkpoint-1']) mkdirSync(join(output, name));
-    for (const step of [8, 9, 10, 11]) await writeCheckpoint(output, stateOf(), progressAt(step), nothing, 2);
+    for (const step of [8, 9, 10, 11])
+      await new Checkpoints(output, { limit: 2 }).write(stateOf(), progressAt(step), []);
     expect(await stepsIn(output)).toEqual([10, 11]);
     expect(readdirSync(output).sort()).toEqual([
       'checkpoint-10',
@@ -111,16 +122,16 @@ describe('the limit on checkpoints', () => {
 
   it('never takes the one just written, though an earlier run left higher numbers', async () => {
     const output = temporaryDirectory();
-    for (const step of [100, 200]) await writeCheckpoint(output, stateOf(), progressAt(step), nothing);
-    await writeCheckpoint(output, stateOf(), progressAt(10), nothing, 2);
+    for (const step of [100, 200]) await new Checkpoints(output).write(stateOf(), progressAt(step), []);
+    await new Checkpoints(output, { limit: 2 }).write(stateOf(), progressAt(10), []);
     expect(await stepsIn(output)).toEqual([10, 200]);
-    await writeCheckpoint(output, stateOf(), progressAt(20), nothing, 1);
+    await new Checkpoints(output, { limit: 1 }).write(stateOf(), progressAt(20), []);
     expect(await stepsIn(output)).toEqual([20]);
   });
 
   it('keeps all unless told', async () => {
     const output = temporaryDirectory();
-    for (const step of [1, 2, 3]) await writeCheckpoint(output, stateOf(), progressAt(step), nothing);
+    for (const step of [1, 2, 3]) await new Checkpoints(output).write(stateOf(), progressAt(step), []);
     expect(await stepsIn(output)).toEqual([1, 2, 3]);
     expect(await stepsIn(join(output, 'nowhere'))).toEqual([]);
   });

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadParameters, openSafetensors, writeSafetensors } from '../../src/checkpoint/index.ts';
+import { loadParameters, modelWeightsFile, openSafetensors } from '../../src/checkpoint/index.ts';
 import {
+  Checkpoints,
   epochBatches,
   listCheckpoints,
   readCheckpoint,
   train,
-  writeCheckpoint,
   type LogEntry,
   type TrainingEvent,
   type TrainingHooks,
@@ -40,9 +40,7 @@ function hooksOf(directory: string, onEvent?: TrainingHooks['onEvent'], resumeFr
       return readCheckpoint(resumeFrom, state);
     },
     save: (state, progress) =>
-      writeCheckpoint(directory, state, progress, (partial) =>
-        writeSafetensors(join(partial, MODEL_FILE), namedValues(state)),
-      ),
+      new Checkpoints(directory).write(state, progress, [modelWeightsFile(namedValues(state))]),
     ...(onEvent === undefined ? {} : { onEvent }),
   };
 }

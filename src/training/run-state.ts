@@ -1,0 +1,54 @@
+/**
+ * `run_state.json` of a checkpoint: what a resumed run needs besides weights, moments and the log, and what tells
+ * whether it is the same run. The file has its fields in snake_case; this is the one place where they are mapped.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { FileToWrite } from '../checkpoint/index.ts';
+import { formatJson, readJsonFile } from './json-file.ts';
+import type { RunSettings } from './run-settings.ts';
+import type { LogSums } from './training-log.ts';
+
+export const RUN_STATE_FILE = 'run_state.json';
+
+/** Where in the data a run is. */
+export interface DataPosition {
+  /** Epochs that are over. */
+  readonly epoch: number;
+  /** Updates made of the epoch that is under way. */
+  readonly update: number;
+}
+
+export interface RunState {
+  readonly position: DataPosition;
+  /** What the numbers of the run depend on, the seed of all that is random included. */
+  readonly settings: RunSettings;
+  /** Of the updates that the log has yet to tell. */
+  readonly logSums: LogSums;
+}
+
+const count = z.int().nonnegative();
+const sums = z.strictObject({ updates: count, sums: z.record(z.string(), z.number()) });
+
+const runStateFile = z.strictObject({
+  position: z.strictObject({ epoch: count, update: count }),
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  log_sums: z.strictObject({ since_entry: sums, run: sums }),
+});
+
+export function runStateContent({ position, settings, logSums }: RunState): FileToWrite {
+  const { sinceEntry, run } = logSums;
+  const file: z.input<typeof runStateFile> = {
+    position,
+    settings,
+    log_sums: { since_entry: sinceEntry, run },
+  };
+  return { name: RUN_STATE_FILE, content: formatJson(file) };
+}
+
+/** @throws BertramError `not-found` or `bad-input` */
+export async function readRunState(directory: string): Promise<RunState> {
+  const file = await readJsonFile(join(directory, RUN_STATE_FILE), runStateFile);
+  const { since_entry: sinceEntry, run } = file.log_sums;
+  return { position: file.position, settings: file.settings, logSums: { sinceEntry, run } };
+}
