@@ -40,7 +40,11 @@ export function pretrainingObjective(config: BertConfig, { training = true } = {
     nsp_loss: losses.nspLoss,
     nsp_accuracy: accuracy(logits.seqRelationshipLogits, labels.nextSentenceLabels),
   };
-  return { loss: losses.loss, metrics, parameters: parameters.all, dropout, labels, logits, losses };
+  return {
+    ...{ loss: losses.loss, metrics, parameters: parameters.all, dropout, labels, logits, losses },
+    lossTerms: ['mlm_loss', 'nsp_loss'],
+    meanOver: { mlm_loss: 'P' },
+  };
 }
 
 /** The share of rows of logits [N, C] whose likeliest class is the label, int32 [N]: float32 []. */

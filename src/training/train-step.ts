@@ -5,7 +5,8 @@
  * them. The update runs over blocks whose intermediate results stay in the processor's cache.
  */
 import { gradient } from '../autodiff/index.ts';
-import { add, input, type Tensor } from '../graph/index.ts';
+import { singleProcess, type Communicator } from '../distributed/index.ts';
+import { add, input } from '../graph/index.ts';
 import type { Dropout, Parameter } from '../nn/index.ts';
 import {
   adamWScalars,
@@ -16,15 +17,13 @@ import {
   type AdamWUpdate,
 } from '../optim/index.ts';
 import { compile, type Feeds, type HostTensor, type Program } from '../runtime/index.ts';
+import { shareFeeds, sharedMeans, type BatchMeans, type SharedMeans, type Shares } from './batch-shares.ts';
 import { DropoutMasks } from './dropout-masks.ts';
+import { gradientExchange, type GradientExchange } from './gradient-exchange.ts';
 import { TrainingState } from './training-state.ts';
 
 /** What is trained: a loss over parameters. The trainer knows nothing else of the model. */
-export interface Objective {
-  /** float32 [] */
-  readonly loss: Tensor;
-  /** What else is worth knowing of a batch, by the names it has in logs; each a float32 []. */
-  readonly metrics?: Readonly<Record<string, Tensor>>;
+export interface Objective extends BatchMeans {
   readonly parameters: readonly Parameter[];
   readonly dropout: Dropout;
 }
@@ -44,6 +43,10 @@ export interface TrainStepOptions {
   readonly keepMemory?: boolean;
   /** Of the products in linear layers; see `LowerOptions`. */
   readonly linearPrecision?: 'float32' | 'int8';
+  /** The ranks whose gradients are added up; this process alone unless told. */
+  readonly ranks?: Communicator;
+  /** Each rank keeps the moments of a slice of the parameters only. */
+  readonly shardOptimizer?: boolean;
 }
 
 /** Numbers that an update handles at a time: what it computes of them stays in the cache, and few runs are needed. */
@@ -60,6 +63,11 @@ export class TrainStep {
   readonly #norm: Program<'square'>;
   readonly #accumulate: Program<'sum'>;
   readonly #parameterFeeds: Feeds;
+  readonly #exchange: GradientExchange;
+  /** Of a batch of which this rank has no part. */
+  readonly #noMetrics: BatchMetrics;
+  /** What the objective's means are over, as letters of a batch's sizes. */
+  readonly shareLetters: readonly string[];
   /** Where the gradients of an update's first batch go, and those of later ones until they are added. */
   readonly #targets: Record<string, HostTensor>;
   #later: { readonly values: Float32Array; readonly targets: Record<string, HostTensor> } | undefined;
@@ -69,6 +77,7 @@ export class TrainStep {
     state: TrainingState,
     options: TrainStepOptions,
     masks: DropoutMasks,
+    means: SharedMeans,
     programs: {
       gradients: Program;
       update: Program<keyof AdamWUpdate>;
@@ -85,23 +94,29 @@ export class TrainStep {
     this.#accumulate = programs.accumulate;
     this.#parameterFeeds = state.valueViews();
     this.#targets = gradientTargets(state, state.gradients);
+    const { ranks = singleProcess, shardOptimizer = false } = options;
+    this.#exchange = gradientExchange(ranks, state.values.length, shardOptimizer);
+    this.shareLetters = means.letters;
+    const zeros = Object.keys(means.outputs).map((name) => [name, 0] as const);
+    this.#noMetrics = { loss: 0, ...Object.fromEntries(zeros) };
   }
 
   /** Compiles the programs. Parameters are zero until they are initialised or loaded into `state`. */
   static async create(objective: Objective, options: TrainStepOptions): Promise<TrainStep> {
-    const { loss, metrics, parameters, dropout } = objective;
+    const { parameters, dropout } = objective;
+    const means = sharedMeans(objective);
     const engine = {
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.keepMemory === undefined ? {} : { keepMemory: options.keepMemory }),
     };
     const tensors = gradient(
-      loss,
+      means.outputs.loss,
       parameters.map(({ tensor }) => tensor),
     );
     const outputs = Object.fromEntries(parameters.map(({ name }, i) => [gradientName(name), tensors[i]!]));
     const programs = {
       gradients: await compile(
-        { ...metrics, loss, ...outputs },
+        { ...means.outputs, ...outputs },
         { ...engine, linearPrecision: options.linearPrecision ?? 'float32' },
       ),
       update: await compile({ ...adamWUpdate(options.optimizer) }, engine),
@@ -112,7 +127,7 @@ export class TrainStep {
       ),
     };
     const state = new TrainingState(parameters);
-    return new TrainStep(state, options, new DropoutMasks(dropout.sites, options.seed), programs);
+    return new TrainStep(state, options, new DropoutMasks(dropout.sites, options.seed), means, programs);
   }
 
   /**
@@ -121,9 +136,21 @@ export class TrainStep {
    * @param batch the objective's inputs
    * @param sizes the sizes of the batch's letters, such as B and S
    * @param number of the batch in the run: it decides the dropout masks
+   * @param shares of the batch that this rank has a part of, by `shareLetters`; all of it unless told
+   * @returns the metrics, multiplied by the shares
    */
-  async backward(batch: Feeds, sizes: ReadonlyMap<string, number>, number: number): Promise<BatchMetrics> {
-    const feeds = { ...batch, ...this.#masks.draw(number, sizes), ...this.#parameterFeeds };
+  async backward(
+    batch: Feeds,
+    sizes: ReadonlyMap<string, number>,
+    number: number,
+    shares?: Shares,
+  ): Promise<BatchMetrics> {
+    const feeds = {
+      ...batch,
+      ...shareFeeds(this.shareLetters, shares),
+      ...this.#masks.draw(number, sizes),
+      ...this.#parameterFeeds,
+    };
     const first = this.#batches === 0;
     const targets = first ? this.#targets : this.#laterBatch().targets;
     const results = await this.#gradients.run(feeds, targets);
@@ -134,16 +161,25 @@ export class TrainStep {
     return metrics as { readonly loss: number };
   }
 
+  /** Instead of `backward` of a batch of which this rank has no part. */
+  skip(): BatchMetrics {
+    if (this.#batches === 0) this.state.gradients.fill(0);
+    this.#batches += 1;
+    return this.#noMetrics;
+  }
+
   /**
-   * Updates the parameters with the mean gradient of the batches since the last update.
+   * Updates the parameters with the mean gradient of the batches since the last update, those of all ranks.
    *
    * @param step the number of this update, from 1
    * @returns the global norm of the gradient, before clipping
    */
   async update(step: number, learningRate: number): Promise<number> {
-    const { gradients } = this.state;
+    const { begin, end } = this.#exchange;
+    const gradients = await this.#exchange.sum(this.state.gradients);
     const perBatch = 1 / this.#batches;
-    const norm = Math.sqrt(await this.#sumOfSquares(gradients)) * perBatch;
+    const squares = await this.#exchange.total(await this.#sumOfSquares(gradients));
+    const norm = Math.sqrt(squares) * perBatch;
     const scale = perBatch * clippingFactor(norm, this.#options.maxGradNorm);
     for (const group of this.state.groups) {
       const scalars: ScalarFeeds = {};
@@ -152,16 +188,18 @@ export class TrainStep {
       )) {
         scalars[name] = { data: Float32Array.of(value as number), shape: [] };
       }
-      for (const block of blocks(group.begin, group.end)) {
+      const own = blocks(Math.max(begin, group.begin), Math.min(end, group.end));
+      for (const block of own) {
         const parameter = block(this.state.values);
         const first_moment = block(this.state.firstMoments);
         const second_moment = block(this.state.secondMoments);
         await this.#update.run(
-          { ...scalars, parameter, first_moment, second_moment, gradient: block(gradients) },
+          { ...scalars, parameter, first_moment, second_moment, gradient: block(gradients, begin) },
           { next_parameter: parameter, next_first_moment: first_moment, next_second_moment: second_moment },
         );
       }
     }
+    await this.#exchange.spread(this.state.values);
     this.#batches = 0;
     return norm;
   }
@@ -200,11 +238,14 @@ export class TrainStep {
   }
 }
 
-/** For each block of the numbers `begin` to `end` - 1: what cuts that block out of a flat array, without a copy. */
-function* blocks(begin: number, end: number): Generator<(flat: Float32Array) => HostTensor> {
+/**
+ * For each block of the numbers `begin` to `end` - 1: what cuts that block, without a copy, out of a flat array, or out of
+ * a slice of one that begins at number `first`.
+ */
+function* blocks(begin: number, end: number): Generator<(flat: Float32Array, first?: number) => HostTensor> {
   for (let from = begin; from < end; from += BLOCK) {
     const to = Math.min(end, from + BLOCK);
-    yield (flat) => ({ data: flat.subarray(from, to), shape: [to - from] });
+    yield (flat, first = 0) => ({ data: flat.subarray(from - first, to - first), shape: [to - from] });
   }
 }
 
