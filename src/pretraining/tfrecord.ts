@@ -1,18 +1,10 @@
-/**
- * The framing of TFRecord files: records of any bytes, each with its length and the masked CRC-32C of both.
- *
- *     length (8 bytes, little-endian) | checksum of the length (4) | data | checksum of the data (4)
- *
- * Reference: `tensorflow/core/lib/io/record_writer.h`.
- */
+/** Reading of TFRecord files, every record of which is verified when the file is opened. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { fileError } from '../checkpoint/file-error.ts';
 import { badInput } from '../support/errors.ts';
 import { maskedCrc32c } from '../support/crc32c.ts';
+import { CHECKSUM_BYTES, HEADER_BYTES, LENGTH_BYTES } from '../support/record-framing.ts';
 
-const LENGTH_BYTES = 8;
-const CHECKSUM_BYTES = 4;
-const HEADER_BYTES = LENGTH_BYTES + CHECKSUM_BYTES;
 /** Far above an example's few kilobytes, far below what would exhaust memory on the word of a damaged length. */
 const MAX_RECORD_BYTES = 1 << 28;
 

@@ -37,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   squad: ['tokenizers', 'bert', ...training],
   classification: ['tokenizers', 'bert', ...training],
   charts: ['support'],
+  reports: ['charts', ...training],
   // A pipeline builds the graph of its model, and hands it the int8 weights: hence nn and onnx.
   pipelines: [
     'squad',
