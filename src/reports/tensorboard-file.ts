@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { fileError } from '../checkpoint/index.ts';
 import { framedRecord } from '../support/record-framing.ts';
-import { EventSchema, SessionLog_SessionStatus, Tensor_DataType } from './generated/tensorboard-event_pb.ts';
+import { EventSchema } from './generated/tensorboard-event_pb.ts';
 
 export interface TensorBoardFileOptions {
   /**
@@ -22,6 +22,9 @@ export interface TensorBoardFileOptions {
 }
 
 const FILE_VERSION = 'brain.Event:2';
+/** Of a `SessionLog`, and of a `Tensor`. */
+const START = 1;
+const DT_STRING = 7;
 /** Files of one process that begin in the same second. */
 const MOST_FILES = 1000;
 
@@ -47,8 +50,7 @@ export class TensorBoardFile {
     const events = new TensorBoardFile(path, file, clock);
     events.#write({ what: { case: 'fileVersion', value: FILE_VERSION } });
     if (resumedAt !== undefined) {
-      const status = SessionLog_SessionStatus.START;
-      events.#write({ step: BigInt(resumedAt), what: { case: 'sessionLog', value: { status } } });
+      events.#write({ step: BigInt(resumedAt), what: { case: 'sessionLog', value: { status: START } } });
     }
     return events;
   }
@@ -65,7 +67,7 @@ export class TensorBoardFile {
   /** A text in Markdown, shown under its tag. */
   text(tag: string, text: string): void {
     const tensor = {
-      dtype: Tensor_DataType.DT_STRING,
+      dtype: DT_STRING,
       tensorShape: { dim: [{ size: 1n }] },
       stringVal: [new TextEncoder().encode(text)],
     };

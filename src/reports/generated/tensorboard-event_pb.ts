@@ -5,15 +5,15 @@
 // @generated from file tensorboard-event.proto (package bertram.tensorboard, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file tensorboard-event.proto.
  */
 export const file_tensorboard_event: GenFile = /*@__PURE__*/
-  fileDesc("Chd0ZW5zb3Jib2FyZC1ldmVudC5wcm90bxITYmVydHJhbS50ZW5zb3Jib2FyZCKxAQoFRXZlbnQSEQoJd2FsbF90aW1lGAEgASgBEgwKBHN0ZXAYAiABKAMSFgoMZmlsZV92ZXJzaW9uGAMgASgJSAASLwoHc3VtbWFyeRgFIAEoCzIcLmJlcnRyYW0udGVuc29yYm9hcmQuU3VtbWFyeUgAEjYKC3Nlc3Npb25fbG9nGAcgASgLMh8uYmVydHJhbS50ZW5zb3Jib2FyZC5TZXNzaW9uTG9nSABCBgoEd2hhdCJ/CgpTZXNzaW9uTG9nEj0KBnN0YXR1cxgBIAEoDjItLmJlcnRyYW0udGVuc29yYm9hcmQuU2Vzc2lvbkxvZy5TZXNzaW9uU3RhdHVzIjIKDVNlc3Npb25TdGF0dXMSFgoSU1RBVFVTX1VOU1BFQ0lGSUVEEAASCQoFU1RBUlQQASLbAQoHU3VtbWFyeRIxCgV2YWx1ZRgBIAMoCzIiLmJlcnRyYW0udGVuc29yYm9hcmQuU3VtbWFyeS5WYWx1ZRqcAQoFVmFsdWUSCwoDdGFnGAEgASgJEhYKDHNpbXBsZV92YWx1ZRgCIAEoAkgAEi0KBnRlbnNvchgIIAEoCzIbLmJlcnRyYW0udGVuc29yYm9hcmQuVGVuc29ySAASNgoIbWV0YWRhdGEYCSABKAsyJC5iZXJ0cmFtLnRlbnNvcmJvYXJkLlN1bW1hcnlNZXRhZGF0YUIHCgV2YWx1ZSJ6Cg9TdW1tYXJ5TWV0YWRhdGESRAoLcGx1Z2luX2RhdGEYASABKAsyLy5iZXJ0cmFtLnRlbnNvcmJvYXJkLlN1bW1hcnlNZXRhZGF0YS5QbHVnaW5EYXRhGiEKClBsdWdpbkRhdGESEwoLcGx1Z2luX25hbWUYASABKAkihwIKBlRlbnNvchIzCgVkdHlwZRgBIAEoDjIkLmJlcnRyYW0udGVuc29yYm9hcmQuVGVuc29yLkRhdGFUeXBlEjcKDHRlbnNvcl9zaGFwZRgCIAEoCzIhLmJlcnRyYW0udGVuc29yYm9hcmQuVGVuc29yLlNoYXBlEhIKCnN0cmluZ192YWwYCCADKAwaUAoFU2hhcGUSMgoDZGltGAIgAygLMiUuYmVydHJhbS50ZW5zb3Jib2FyZC5UZW5zb3IuU2hhcGUuRGltGhMKA0RpbRIMCgRzaXplGAEgASgDIikKCERhdGFUeXBlEg4KCkRUX0lOVkFMSUQQABINCglEVF9TVFJJTkcQB2IGcHJvdG8z");
+  fileDesc("Chd0ZW5zb3Jib2FyZC1ldmVudC5wcm90bxITYmVydHJhbS50ZW5zb3Jib2FyZCKxAQoFRXZlbnQSEQoJd2FsbF90aW1lGAEgASgBEgwKBHN0ZXAYAiABKAMSFgoMZmlsZV92ZXJzaW9uGAMgASgJSAASLwoHc3VtbWFyeRgFIAEoCzIcLmJlcnRyYW0udGVuc29yYm9hcmQuU3VtbWFyeUgAEjYKC3Nlc3Npb25fbG9nGAcgASgLMh8uYmVydHJhbS50ZW5zb3Jib2FyZC5TZXNzaW9uTG9nSABCBgoEd2hhdCIcCgpTZXNzaW9uTG9nEg4KBnN0YXR1cxgBIAEoBSLbAQoHU3VtbWFyeRIxCgV2YWx1ZRgBIAMoCzIiLmJlcnRyYW0udGVuc29yYm9hcmQuU3VtbWFyeS5WYWx1ZRqcAQoFVmFsdWUSCwoDdGFnGAEgASgJEhYKDHNpbXBsZV92YWx1ZRgCIAEoAkgAEi0KBnRlbnNvchgIIAEoCzIbLmJlcnRyYW0udGVuc29yYm9hcmQuVGVuc29ySAASNgoIbWV0YWRhdGEYCSABKAsyJC5iZXJ0cmFtLnRlbnNvcmJvYXJkLlN1bW1hcnlNZXRhZGF0YUIHCgV2YWx1ZSJ6Cg9TdW1tYXJ5TWV0YWRhdGESRAoLcGx1Z2luX2RhdGEYASABKAsyLy5iZXJ0cmFtLnRlbnNvcmJvYXJkLlN1bW1hcnlNZXRhZGF0YS5QbHVnaW5EYXRhGiEKClBsdWdpbkRhdGESEwoLcGx1Z2luX25hbWUYASABKAkitgEKBlRlbnNvchINCgVkdHlwZRgBIAEoBRI3Cgx0ZW5zb3Jfc2hhcGUYAiABKAsyIS5iZXJ0cmFtLnRlbnNvcmJvYXJkLlRlbnNvci5TaGFwZRISCgpzdHJpbmdfdmFsGAggAygMGlAKBVNoYXBlEjIKA2RpbRgCIAMoCzIlLmJlcnRyYW0udGVuc29yYm9hcmQuVGVuc29yLlNoYXBlLkRpbRoTCgNEaW0SDAoEc2l6ZRgBIAEoA2IGcHJvdG8z");
 
 /**
  * @generated from message bertram.tensorboard.Event
@@ -67,9 +67,11 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
  */
 export type SessionLog = Message<"bertram.tensorboard.SessionLog"> & {
   /**
-   * @generated from field: bertram.tensorboard.SessionLog.SessionStatus status = 1;
+   * An enum there. 1 is START: TensorBoard forgets what it has read of this step and later ones.
+   *
+   * @generated from field: int32 status = 1;
    */
-  status: SessionLog_SessionStatus;
+  status: number;
 };
 
 /**
@@ -78,29 +80,6 @@ export type SessionLog = Message<"bertram.tensorboard.SessionLog"> & {
  */
 export const SessionLogSchema: GenMessage<SessionLog> = /*@__PURE__*/
   messageDesc(file_tensorboard_event, 1);
-
-/**
- * @generated from enum bertram.tensorboard.SessionLog.SessionStatus
- */
-export enum SessionLog_SessionStatus {
-  /**
-   * @generated from enum value: STATUS_UNSPECIFIED = 0;
-   */
-  STATUS_UNSPECIFIED = 0,
-
-  /**
-   * Begins again: TensorBoard forgets what it has read of this step and later ones.
-   *
-   * @generated from enum value: START = 1;
-   */
-  START = 1,
-}
-
-/**
- * Describes the enum bertram.tensorboard.SessionLog.SessionStatus.
- */
-export const SessionLog_SessionStatusSchema: GenEnum<SessionLog_SessionStatus> = /*@__PURE__*/
-  enumDesc(file_tensorboard_event, 1, 0);
 
 /**
  * @generated from message bertram.tensorboard.Summary
@@ -197,9 +176,11 @@ export const SummaryMetadata_PluginDataSchema: GenMessage<SummaryMetadata_Plugin
  */
 export type Tensor = Message<"bertram.tensorboard.Tensor"> & {
   /**
-   * @generated from field: bertram.tensorboard.Tensor.DataType dtype = 1;
+   * An enum there. 7 is DT_STRING.
+   *
+   * @generated from field: int32 dtype = 1;
    */
-  dtype: Tensor_DataType;
+  dtype: number;
 
   /**
    * @generated from field: bertram.tensorboard.Tensor.Shape tensor_shape = 2;
@@ -252,25 +233,4 @@ export type Tensor_Shape_Dim = Message<"bertram.tensorboard.Tensor.Shape.Dim"> &
  */
 export const Tensor_Shape_DimSchema: GenMessage<Tensor_Shape_Dim> = /*@__PURE__*/
   messageDesc(file_tensorboard_event, 4, 0, 0);
-
-/**
- * @generated from enum bertram.tensorboard.Tensor.DataType
- */
-export enum Tensor_DataType {
-  /**
-   * @generated from enum value: DT_INVALID = 0;
-   */
-  DT_INVALID = 0,
-
-  /**
-   * @generated from enum value: DT_STRING = 7;
-   */
-  DT_STRING = 7,
-}
-
-/**
- * Describes the enum bertram.tensorboard.Tensor.DataType.
- */
-export const Tensor_DataTypeSchema: GenEnum<Tensor_DataType> = /*@__PURE__*/
-  enumDesc(file_tensorboard_event, 4, 0);
 
