@@ -56,10 +56,7 @@ export class TrainingLog {
    * @param every updates between entries; 0 makes none
    * @param resumed the entries and sums of a run that is resumed
    */
-  constructor(
-    every: number,
-    resumed: { readonly logHistory: LogHistory; readonly logSums: LogSums } | undefined = undefined,
-  ) {
+  constructor(every: number, resumed?: { readonly logHistory: LogHistory; readonly logSums: LogSums }) {
     this.#every = every;
     this.#entries = [...(resumed?.logHistory ?? [])];
     this.#sinceEntry = resumed?.logSums.sinceEntry ?? NOTHING;
