@@ -2,4 +2,4 @@ export { evenBounds, singleProcess, type Communicator, type SliceBounds } from '
 export { joinJob, singleJob, type Job } from './job.ts';
 export { INSTALL_OPEN_MPI } from './mpi-library.ts';
 export { rankCount, torchrunEnvironment } from './rank-environment.ts';
-export { gatherValues, onFirstRank } from './shared-values.ts';
+export { gatherValues, isTrueOnAny, onFirstRank } from './shared-values.ts';

@@ -24,6 +24,13 @@ export async function onFirstRank<T>(ranks: Communicator, work: () => Promise<T>
   return outcome?.value as T;
 }
 
+/** Whether it is true on one rank at least. */
+export async function isTrueOnAny(ranks: Communicator, own: boolean): Promise<boolean> {
+  const count = Float64Array.of(own ? 1 : 0);
+  await ranks.allReduceSum(count);
+  return count[0]! > 0;
+}
+
 async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await work() };

@@ -10,10 +10,14 @@ import { evenBounds, type Communicator } from '../distributed/index.ts';
 /** Slices begin where vector instructions are fastest, at multiples of 64 bytes. */
 const ALIGNMENT = 16;
 
-export interface GradientExchange {
-  /** The part of the flat arrays that this rank updates. */
+/** Numbers `begin` to `end` - 1 of the flat arrays. */
+export interface Slice {
   readonly begin: number;
   readonly end: number;
+}
+
+/** Its slice is what this rank updates. */
+export interface GradientExchange extends Slice {
   /**
    * Adds up the gradients of all ranks.
    *

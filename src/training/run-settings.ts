@@ -50,6 +50,7 @@ export function runSettings(
     dropout: [...new Set(dropout.sites.map(({ rate }) => rate))].sort().join(', ') || 'none',
     precision: options.linearPrecision ?? 'float32',
     threads: options.threads ?? availableParallelism(),
+    ranks: options.ranks?.size ?? 1,
   };
 }
 

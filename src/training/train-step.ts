@@ -19,7 +19,7 @@ import {
 import { compile, type Feeds, type HostTensor, type Program } from '../runtime/index.ts';
 import { shareFeeds, sharedMeans, type BatchMeans, type SharedMeans, type Shares } from './batch-shares.ts';
 import { DropoutMasks } from './dropout-masks.ts';
-import { gradientExchange, type GradientExchange } from './gradient-exchange.ts';
+import { gradientExchange, type GradientExchange, type Slice } from './gradient-exchange.ts';
 import { TrainingState } from './training-state.ts';
 
 /** What is trained: a loss over parameters. The trainer knows nothing else of the model. */
@@ -159,6 +159,11 @@ export class TrainStep {
     const scalars = Object.entries(results).filter(([name]) => !Object.hasOwn(targets, name));
     const metrics = Object.fromEntries(scalars.map(([name, { data }]) => [name, Number(data[0])]));
     return metrics as { readonly loss: number };
+  }
+
+  /** The part of the flat arrays whose moments this rank keeps. */
+  get ownSlice(): Slice {
+    return this.#exchange;
   }
 
   /** Instead of `backward` of a batch of which this rank has no part. */

@@ -3,14 +3,16 @@
  * no model and no file format; the task brings an objective, data, and a way to save.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isTrueOnAny, singleProcess } from '../distributed/index.ts';
 import { schedule } from '../optim/index.ts';
 import type { Feeds } from '../runtime/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
-import { epochBatches } from './batches.ts';
+import { BestModel, type BestRecord } from './best-model.ts';
 import { Pace } from './pace.ts';
 import { compareSettings, runSettings, type RunSettings } from './run-settings.ts';
 import type { DataPosition, RunState } from './run-state.ts';
-import { TrainStep, type BatchMetrics, type Objective } from './train-step.ts';
+import { gatherMoments, shareStart } from './state-transfer.ts';
+import { TrainStep, type Objective } from './train-step.ts';
 import {
   TrainingLog,
   type EvaluationEntry,
@@ -18,9 +20,16 @@ import {
   type LogEntry,
   type LogHistory,
 } from './training-log.ts';
-import { checkTrainingOptions, runLength, type RunLength, type TrainingOptions } from './training-options.ts';
+import {
+  checkTrainingOptions,
+  runLength,
+  type Interval,
+  type RunLength,
+  type TrainingOptions,
+} from './training-options.ts';
 import type { TrainingState } from './training-state.ts';
 import { TrainingStopped } from './training-stopped.ts';
+import { backward, updatesFrom } from './updates.ts';
 
 /** Examples that can be made into batches. */
 export interface TrainingData {
@@ -44,6 +53,10 @@ export interface TrainingProgress extends RunState {
   readonly step: number;
   readonly totalSteps: number;
   readonly logHistory: LogHistory;
+  /** Of a run that looks for the best evaluation. */
+  readonly best?: BestRecord;
+  /** What a run was asked for that its files tell; one that is resumed has its own. */
+  readonly options?: TrainingOptions;
 }
 
 export type TrainingEvent =
@@ -54,12 +67,23 @@ export type TrainingEvent =
       readonly totalSteps: number;
       readonly epoch: number;
       readonly loss: number;
+      readonly learningRate: number;
+      readonly gradNorm: number;
+      /** Examples of this update. */
+      readonly samples: number;
+      /** In the loop so far, pauses not counted. */
+      readonly seconds: number;
+      /** The mean so far. */
       readonly samplesPerSecond: number;
       readonly secondsLeft: number;
     }
   | { readonly type: 'log'; readonly entry: LogEntry; readonly totalSteps: number }
   | { readonly type: 'evaluation'; readonly entry: EvaluationEntry; readonly totalSteps: number }
   | { readonly type: 'saved'; readonly step: number }
+  /** Evaluations have not improved for so long that the run ends. */
+  | { readonly type: 'stopped-early'; readonly step: number; readonly evaluations: number }
+  /** The weights of an earlier update, the best, are those that the run ends with. */
+  | { readonly type: 'best-loaded'; readonly step: number; readonly metric: string; readonly value: number }
   | { readonly type: 'warning'; readonly text: string }
   | { readonly type: 'end'; readonly result: TrainingResult };
 
@@ -69,6 +93,8 @@ export interface TrainingHooks {
   readonly save: (state: TrainingState, progress: TrainingProgress) => Promise<void>;
   /** Judges the parameters on data that is not trained on. */
   readonly evaluate?: (state: TrainingState) => Promise<EvaluationMetrics>;
+  /** Reads the parameters that were saved after an update. Returns whether they are still there. */
+  readonly load?: (state: TrainingState, step: number) => Promise<boolean>;
   readonly onEvent?: (event: TrainingEvent) => void;
   /** Asks the run to stop: it finishes the update under way, saves, and throws `TrainingStopped`. */
   readonly signal?: AbortSignal;
@@ -85,10 +111,15 @@ export interface TrainingResult {
   readonly train_samples: number;
   readonly train_samples_per_second: number;
   readonly train_steps_per_second: number;
+  /** Ended before its last update, since evaluations did not improve. */
+  readonly stopped_early?: boolean;
 }
 
 /**
  * Trains to the end, and leaves the parameters in the state it returns.
+ *
+ * Where several ranks train together, all of them call this with the same options and data; rank 0 alone initialises,
+ * saves and tells events.
  *
  * @throws BertramError `bad-input` for options out of their range, no examples, or a checkpoint from beyond the end;
  * `failed` when a loss or a gradient is not finite, naming the update
@@ -97,22 +128,26 @@ export interface TrainingResult {
 export async function train(
   objective: Objective,
   data: TrainingData,
-  options: TrainingOptions,
+  { batchSize, ranks = singleProcess, ...others }: TrainingOptions,
   hooks: TrainingHooks,
 ): Promise<{
   readonly state: TrainingState;
   readonly progress: TrainingProgress;
   readonly result: TrainingResult;
 }> {
-  checkTrainingOptions(options);
-  const emit = hooks.onEvent ?? (() => undefined);
+  checkTrainingOptions({ ...others, batchSize });
+  const options: TrainingOptions = { ...others, batchSize: batchSize * ranks.size, ranks };
+  const isFirst = ranks.rank === 0;
+  const emit = (event: TrainingEvent): void => {
+    if (isFirst) hooks.onEvent?.(event);
+  };
   const length = runLength(data.lengths.length, options);
   const { totalSteps, updatesPerEpoch } = length;
   const rate = learningRates(options, totalSteps);
   const engine = await TrainStep.create(objective, options);
   try {
     const { state } = engine;
-    const resumed = await hooks.initialize(state);
+    const resumed = await shareStart(state, ranks, engine.ownSlice, () => hooks.initialize(state));
     const first = resumed?.step ?? 0;
     if (first > totalSteps)
       badInput('training: checkpoint', `at most the run's ${totalSteps} updates`, String(first));
@@ -122,59 +157,100 @@ export async function train(
     emit({ type: 'begin', examples: data.lengths.length, totalSteps, step: first });
 
     const log = new TrainingLog(options.loggingSteps, resumed);
+    const best = options.best && new BestModel(options.best, resumed?.best);
     const pace = new Pace(totalSteps - first);
     const progressAt = (step: number): TrainingProgress => ({
       ...{ step, totalSteps, settings, position: positionAfter(step, length) },
-      ...{ logHistory: log.history, logSums: log.sums },
+      ...{ logHistory: log.history, logSums: log.sums, options },
+      ...(best === undefined ? {} : { best: best.record }),
     });
-    const evaluateIfDue = async (step: number): Promise<void> => {
+    const isDue = (step: number, every: Interval = 0): boolean => {
+      const updates = every === 'epoch' ? updatesPerEpoch : every;
+      return updates > 0 && step % updates === 0;
+    };
+    /** @returns whether this update's weights are the best so far, and are to be kept as such */
+    const evaluateIfDue = async (step: number): Promise<boolean> => {
       const isWanted = step === totalSteps || isDue(step, options.evalSteps);
-      if (hooks.evaluate === undefined || !isWanted || step === 0 || log.hasEvaluation(step)) return;
+      if (hooks.evaluate === undefined || !isWanted || step === 0 || log.hasEvaluation(step)) return false;
       const evaluated = await pace.pause(hooks.evaluate(state));
       const entry = log.evaluation(evaluated, { step, epoch: step / updatesPerEpoch });
+      const isBest = best?.judge(entry) === true;
       emit({ type: 'evaluation', entry, totalSteps });
+      return isBest && options.best?.load === true;
     };
-    const isStopping = (): boolean => hooks.signal?.aborted === true;
+    const save = async (step: number): Promise<void> => {
+      await gatherMoments(state, ranks, engine.ownSlice, async () => {
+        await hooks.save(state, progressAt(step));
+        emit({ type: 'saved', step });
+      });
+    };
+    /** All ranks stop when one of them is asked to, after the same update. */
+    const isStopping = (): Promise<boolean> => isTrueOnAny(ranks, hooks.signal?.aborted === true);
 
-    if (isStopping()) throw new TrainingStopped(first);
+    if (await isStopping()) throw new TrainingStopped(first);
     // One that was stopped right after an update has not been judged.
-    await evaluateIfDue(first);
+    if (await evaluateIfDue(first)) await save(first);
+    let last = first;
     for (const { step, epoch, batches } of updatesFrom(first, length, data.lengths, options)) {
-      const { metrics, samples } = await backward(engine, data, batches);
+      if (best?.isExhausted) break;
+      const { metrics, samples } = await backward(engine, data, batches, ranks);
       const { loss } = metrics;
       const learningRate = rate(step);
       const gradNorm = await engine.update(step, learningRate);
       requireFinite(step, loss, gradNorm);
       pace.update(samples);
 
+      last = step;
+      const { seconds, samplesPerSecond, secondsLeft } = pace.now();
+      emit({
+        ...{ type: 'step', step, totalSteps, epoch, loss, learningRate, gradNorm },
+        ...{ samples, seconds, samplesPerSecond, secondsLeft },
+      });
       const entry = log.update({ step, epoch, metrics, learningRate, gradNorm });
       if (entry !== undefined) emit({ type: 'log', entry, totalSteps });
-      const { samplesPerSecond, secondsLeft } = pace.now();
-      emit({ type: 'step', step, totalSteps, epoch, loss, samplesPerSecond, secondsLeft });
       // Updates of a small model never leave the thread: signals and timers get their turn here.
       await nextTurn();
-      if (!isStopping()) await evaluateIfDue(step);
-      if (isStopping() || (isDue(step, options.saveSteps) && step < totalSteps)) {
-        await hooks.save(state, progressAt(step));
-        emit({ type: 'saved', step });
-      }
-      if (isStopping()) throw new TrainingStopped(step);
+      const isBest = !(await isStopping()) && (await evaluateIfDue(step));
+      const stops = await isStopping();
+      const isSaved = isDue(step, options.saveSteps) && step < totalSteps;
+      if (stops || isSaved || isBest) await save(step);
+      if (stops) throw new TrainingStopped(step);
     }
+    const isEarly = last < totalSteps;
+    if (isEarly) emit({ type: 'stopped-early', step: last, evaluations: best!.record.misses });
+    if (options.best?.load && isFirst) await loadBest(state, options.best.metric, best!.record, last, hooks);
 
     const { seconds, samplesPerSecond } = pace.now();
     const result: TrainingResult = {
-      epoch: totalSteps / updatesPerEpoch,
-      step: totalSteps,
+      epoch: last / updatesPerEpoch,
+      step: last,
       train_loss: log.meanLoss,
       train_runtime: seconds,
       train_samples: data.lengths.length,
       train_samples_per_second: samplesPerSecond,
-      train_steps_per_second: (totalSteps - first) / seconds,
+      train_steps_per_second: (last - first) / seconds,
+      ...(isEarly ? { stopped_early: true } : {}),
     };
     emit({ type: 'end', result });
-    return { state, progress: progressAt(totalSteps), result };
+    return { state, progress: progressAt(last), result };
   } finally {
     await engine.release();
+  }
+}
+
+/** Goes back to the weights of the best evaluation, unless they are those of the last update. */
+async function loadBest(
+  state: TrainingState,
+  metric: string,
+  { step, value }: BestRecord,
+  last: number,
+  { load, onEvent }: TrainingHooks,
+): Promise<void> {
+  if (step === undefined || value === undefined || step === last) return;
+  if (await load?.(state, step)) onEvent?.({ type: 'best-loaded', step, metric, value });
+  else {
+    const text = `the weights of update ${step}, the best, are gone: the model is that of update ${last}`;
+    onEvent?.({ type: 'warning', text });
   }
 }
 
@@ -206,56 +282,8 @@ function learningRates(options: TrainingOptions, totalSteps: number): (step: num
   return (step) => learningRate * factor(step - 1);
 }
 
-interface NumberedBatch {
-  readonly indices: Uint32Array;
-  /** Counted over the whole run, so that a resumed run draws the dropout masks it would have drawn. */
-  readonly number: number;
-}
-
-/** Every update that is yet to be made: its number from 1, the epochs passed when it is done, and its batches. */
-function* updatesFrom(
-  first: number,
-  { updatesPerEpoch, totalSteps }: RunLength,
-  lengths: ArrayLike<number>,
-  options: TrainingOptions,
-): Generator<{ readonly step: number; readonly epoch: number; readonly batches: readonly NumberedBatch[] }> {
-  const { gradientAccumulationSteps } = options;
-  let step = first;
-  for (let epoch = Math.floor(step / updatesPerEpoch); step < totalSteps; epoch++) {
-    const all = epochBatches(lengths, epoch, options);
-    for (let update = step % updatesPerEpoch; update < updatesPerEpoch && step < totalSteps; update++) {
-      const from = update * gradientAccumulationSteps;
-      const batches = all
-        .slice(from, from + gradientAccumulationSteps)
-        .map((indices, i) => ({ indices, number: epoch * all.length + from + i }));
-      step += 1;
-      yield { step, epoch: step / updatesPerEpoch, batches };
-    }
-  }
-}
-
-/** Adds up the gradients of an update's batches. Returns the means of their metrics. */
-async function backward(
-  engine: TrainStep,
-  data: TrainingData,
-  batches: readonly NumberedBatch[],
-): Promise<{ readonly metrics: BatchMetrics; readonly samples: number }> {
-  const metrics: { loss: number; [metric: string]: number } = { loss: 0 };
-  let samples = 0;
-  for (const { indices, number } of batches) {
-    const { feeds, sizes } = data.collate(indices);
-    const ofBatch = await engine.backward(feeds, sizes, number);
-    for (const [name, value] of Object.entries(ofBatch))
-      metrics[name] = (metrics[name] ?? 0) + value / batches.length;
-    samples += indices.length;
-  }
-  return { metrics, samples };
-}
-
 function requireFinite(step: number, loss: number, gradNorm: number): void {
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
   const got = `loss ${loss} and gradient norm ${gradNorm}`;
   throw new BertramError('failed', `training: expected finite numbers at step ${step}, got ${got}`);
 }
-
-const isDue = (step: number, every = 0): boolean => every > 0 && step % every === 0;

@@ -1,8 +1,14 @@
 /** What a run is asked to do, and how long that makes it. */
+import type { Communicator } from '../distributed/index.ts';
 import type { AdamWOptions, ScheduleName } from '../optim/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
+import type { BestModelOptions } from './best-model.ts';
+
+/** Updates between two of something, or `epoch` for once at the end of each; 0 is never. */
+export type Interval = number | 'epoch';
 
 export interface TrainingOptions {
+  /** Examples of a batch; with several ranks, of each rank's part of it. */
   readonly batchSize: number;
   /** Batches whose mean gradient makes one update. */
   readonly gradientAccumulationSteps: number;
@@ -23,13 +29,19 @@ export interface TrainingOptions {
   readonly groupByLength: boolean;
   /** Updates between entries of the log; 0 writes none. */
   readonly loggingSteps: number;
-  /** Updates between checkpoints; 0 writes none. */
-  readonly saveSteps: number;
-  /** Updates between evaluations, by a task that has one; only after the last update unless told. */
-  readonly evalSteps?: number;
+  /** When checkpoints are written. */
+  readonly saveSteps: Interval;
+  /** When a task that has an evaluation makes it, besides after the last update. */
+  readonly evalSteps?: Interval;
+  /** Which evaluation is the best, and what follows from it. */
+  readonly best?: BestModelOptions;
   readonly threads?: number;
   /** `int8` trains faster, with a little noise in the gradients; see `LowerOptions`. */
   readonly linearPrecision?: 'float32' | 'int8';
+  /** The ranks that train together; this process alone unless told. */
+  readonly ranks?: Communicator;
+  /** Each rank keeps the moments of a slice of the parameters only; the numbers come out the same. */
+  readonly shardOptimizer?: boolean;
 }
 
 export interface RunLength {
@@ -63,6 +75,7 @@ const NOT_NEGATIVE = ['epochs', 'learningRate', 'warmupRatio', 'maxGradNorm'] as
 export function checkTrainingOptions(options: TrainingOptions): void {
   for (const [name, least] of Object.entries(LEAST) as [keyof typeof LEAST, number][]) {
     const value = options[name] ?? least;
+    if (value === 'epoch') continue;
     if (!Number.isSafeInteger(value) || value < least)
       badInput(`training: ${name}`, `a whole number from ${least}`, String(value));
   }

@@ -22,8 +22,8 @@ export interface DecayGroup {
 export class TrainingState {
   readonly values: Float32Array;
   readonly gradients: Float32Array;
-  readonly firstMoments: Float32Array;
-  readonly secondMoments: Float32Array;
+  firstMoments: Float32Array;
+  secondMoments: Float32Array;
   /** Every parameter is in exactly one group. */
   readonly groups: readonly [DecayGroup, DecayGroup];
   readonly parameters: readonly Parameter[];
@@ -60,6 +60,21 @@ export class TrainingState {
       if (chosen(name))
         initializer(this.viewOf(this.values, name).data, new Random(seed, `initialize/${name}`));
     }
+  }
+
+  /**
+   * Lets go of all moments but those of a slice: they become zeros that were never written, which take no memory. Views
+   * of the moments from before are no longer theirs.
+   */
+  keepMoments({ begin, end }: { readonly begin: number; readonly end: number }): void {
+    if (end - begin === this.values.length) return;
+    const onlySlice = (moments: Float32Array): Float32Array => {
+      const fresh = new Float32Array(moments.length);
+      fresh.set(moments.subarray(begin, end), begin);
+      return fresh;
+    };
+    this.firstMoments = onlySlice(this.firstMoments);
+    this.secondMoments = onlySlice(this.secondMoments);
   }
 
   /** One parameter's part of an array laid out like the flat ones, in its shape, without a copy. */
