@@ -55,7 +55,7 @@ export async function runPretraining(flags: PretrainingFlags, { out, err }: Term
     if (flags.json) await out.json({ ...result, ...metrics });
     else
       for (const [name, value] of Object.entries({ ...result, ...metrics }))
-        await out.line(`${name.padEnd(26)} ${Number(value.toFixed(6))}`);
+        await out.line(`${name.padEnd(26)} ${typeof value === 'number' ? Number(value.toFixed(6)) : value}`);
   } finally {
     for (const { data } of phases) data.close();
   }

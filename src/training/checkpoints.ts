@@ -120,7 +120,7 @@ export class Checkpoints {
     const contents = [
       ...model,
       { name: OPTIMIZER_FILE, content: safetensorsChunks(OPTIMIZER_FILE, moments) },
-      { name: TRAINER_STATE_FILE, content: formatTrainerState(progress) },
+      { name: TRAINER_STATE_FILE, content: formatTrainerState(progress, this.#outputDir) },
       runStateContent(progress),
     ];
     await attempt(target, 'cannot be written', () =>
@@ -128,17 +128,26 @@ export class Checkpoints {
     );
     const appearance = await appearanceOf(target, this.#files);
     this.#known.set(target, appearance);
-    await this.#removeSurplus(target);
+    const best = progress.options?.best?.load === true ? progress.best?.step : undefined;
+    await this.#removeSurplus(
+      target,
+      best === undefined ? undefined : join(this.#outputDir, `checkpoint-${best}`),
+    );
   }
 
-  /** Goes from the newest to the oldest; what is left when enough whole ones are found is surplus. */
-  async #removeSurplus(written: string): Promise<void> {
+  /**
+   * Goes from the newest to the oldest; what is left when enough whole ones are found is surplus. That of the best
+   * evaluation counts first, and stays beside the newest even where one is to be kept.
+   */
+  async #removeSurplus(written: string, best?: string): Promise<void> {
     const all = await listCheckpoints(this.#outputDir, this.#files);
-    const others = all.filter((directory) => directory !== written);
-    if (others.length < this.#limit) return;
+    const others = all.filter((directory) => directory !== written).reverse();
+    const ofBest = others.filter((directory) => directory === best);
+    const limit = this.#limit === 1 ? 1 + ofBest.length : this.#limit;
+    if (others.length < limit) return;
     let whole = 1;
-    for (const directory of others.reverse()) {
-      if (whole < this.#limit) {
+    for (const directory of new Set([...ofBest, ...others])) {
+      if (whole < limit) {
         if (await this.#isWhole(directory)) whole += 1;
       } else {
         await attempt(directory, 'cannot be removed', () => removeDirectory(directory, this.#files));

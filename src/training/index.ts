@@ -1,4 +1,5 @@
 export { epochBatches, type BatchOptions } from './batches.ts';
+export type { BestModelOptions, BestRecord } from './best-model.ts';
 export {
   Checkpoints,
   listCheckpoints,
@@ -24,4 +25,4 @@ export {
 export { TrainingStopped } from './training-stopped.ts';
 export { TrainingState, type DecayGroup } from './training-state.ts';
 export type { EvaluationEntry, EvaluationMetrics, LogEntry, LogHistory } from './training-log.ts';
-export { checkTrainingOptions, type TrainingOptions } from './training-options.ts';
+export { checkTrainingOptions, type Interval, type TrainingOptions } from './training-options.ts';
