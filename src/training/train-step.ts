@@ -177,7 +177,7 @@ export class TrainStep {
    * Updates the parameters with the mean gradient of the batches since the last update, those of all ranks.
    *
    * @param step the number of this update, from 1
-   * @returns the global norm of the gradient, before clipping
+   * @returns the global norm of the gradient, before clipping; where it is not finite, nothing has been updated
    */
   async update(step: number, learningRate: number): Promise<number> {
     const { begin, end } = this.#exchange;
@@ -185,6 +185,8 @@ export class TrainStep {
     const perBatch = 1 / this.#batches;
     const squares = await this.#exchange.total(await this.#sumOfSquares(gradients));
     const norm = Math.sqrt(squares) * perBatch;
+    // Parameters stay as they are, for whoever asks what broke.
+    if (!Number.isFinite(norm)) return norm;
     const scale = perBatch * clippingFactor(norm, this.#options.maxGradNorm);
     for (const group of this.state.groups) {
       const scalars: ScalarFeeds = {};

@@ -6,8 +6,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isTrueOnAny, singleProcess } from '../distributed/index.ts';
 import { schedule } from '../optim/index.ts';
 import type { Feeds } from '../runtime/index.ts';
-import { badInput, BertramError } from '../support/errors.ts';
+import { badInput } from '../support/errors.ts';
 import { BestModel, type BestRecord } from './best-model.ts';
+import { nonFiniteError, requireFiniteParameters } from './non-finite.ts';
 import { Pace } from './pace.ts';
 import { compareSettings, runSettings, type RunSettings } from './run-settings.ts';
 import type { DataPosition, RunState } from './run-state.ts';
@@ -29,7 +30,7 @@ import {
 } from './training-options.ts';
 import type { TrainingState } from './training-state.ts';
 import { TrainingStopped } from './training-stopped.ts';
-import { backward, updatesFrom } from './updates.ts';
+import { backward, ownParts, updatesFrom } from './updates.ts';
 
 /** Examples that can be made into batches. */
 export interface TrainingData {
@@ -122,7 +123,7 @@ export interface TrainingResult {
  * saves and tells events.
  *
  * @throws BertramError `bad-input` for options out of their range, no examples, or a checkpoint from beyond the end;
- * `failed` when a loss or a gradient is not finite, naming the update
+ * `failed` when a loss or a gradient is not finite, naming the update and the first tensor that broke
  * @throws TrainingStopped when `signal` asked for it, once the run is saved
  */
 export async function train(
@@ -179,6 +180,7 @@ export async function train(
       return isBest && options.best?.load === true;
     };
     const save = async (step: number): Promise<void> => {
+      requireFiniteParameters(state, step);
       await gatherMoments(state, ranks, engine.ownSlice, async () => {
         await hooks.save(state, progressAt(step));
         emit({ type: 'saved', step });
@@ -196,8 +198,11 @@ export async function train(
       const { metrics, samples } = await backward(engine, data, batches, ranks);
       const { loss } = metrics;
       const learningRate = rate(step);
-      const gradNorm = await engine.update(step, learningRate);
-      requireFinite(step, loss, gradNorm);
+      const gradNorm = Number.isFinite(loss) ? await engine.update(step, learningRate) : undefined;
+      if (gradNorm === undefined || !Number.isFinite(gradNorm)) {
+        const failed = { step, loss, gradNorm, batches: ownParts(data, batches, ranks) };
+        throw await nonFiniteError(objective, options, state, failed);
+      }
       pace.update(samples);
 
       last = step;
@@ -220,6 +225,7 @@ export async function train(
     if (isEarly) emit({ type: 'stopped-early', step: last, evaluations: best!.record.misses });
     if (options.best?.load && isFirst) await loadBest(state, options.best.metric, best!.record, last, hooks);
 
+    requireFiniteParameters(state, totalSteps);
     const { seconds, samplesPerSecond } = pace.now();
     const result: TrainingResult = {
       epoch: last / updatesPerEpoch,
@@ -280,10 +286,4 @@ function learningRates(options: TrainingOptions, totalSteps: number): (step: num
   const warmup = warmupSteps > 0 ? warmupSteps : Math.ceil(scheduleSteps * warmupRatio);
   const factor = schedule(options.schedule, warmup, scheduleSteps);
   return (step) => learningRate * factor(step - 1);
-}
-
-function requireFinite(step: number, loss: number, gradNorm: number): void {
-  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
-  const got = `loss ${loss} and gradient norm ${gradNorm}`;
-  throw new BertramError('failed', `training: expected finite numbers at step ${step}, got ${got}`);
 }

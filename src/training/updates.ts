@@ -3,7 +3,7 @@ import type { Communicator } from '../distributed/index.ts';
 import { partOf, sharesOf } from './batch-shares.ts';
 import { epochBatches } from './batches.ts';
 import type { BatchMetrics, TrainStep } from './train-step.ts';
-import type { TrainingData } from './trainer.ts';
+import type { TrainingBatch, TrainingData } from './trainer.ts';
 import type { RunLength, TrainingOptions } from './training-options.ts';
 
 export interface NumberedBatch {
@@ -46,10 +46,7 @@ export async function backward(
   batches: readonly NumberedBatch[],
   ranks: Communicator,
 ): Promise<{ readonly metrics: BatchMetrics; readonly samples: number }> {
-  const parts = batches.map(({ indices }) => {
-    const own = partOf(indices, ranks);
-    return own.length > 0 ? data.collate(own) : undefined;
-  });
+  const parts = batches.map((batch) => ownPart(data, batch, ranks));
   const shares =
     ranks.size > 1
       ? await sharesOf(
@@ -59,16 +56,42 @@ export async function backward(
         )
       : [];
   const metrics: { loss: number; [metric: string]: number } = { loss: 0 };
-  for (const [i, { number }] of batches.entries()) {
-    const part = parts[i];
+  for (const [i, part] of parts.entries()) {
     const ofBatch = part
-      ? await engine.backward(part.feeds, part.sizes, number * ranks.size + ranks.rank, shares[i])
+      ? await engine.backward(part.feeds, part.sizes, part.number, shares[i])
       : engine.skip();
     for (const [name, value] of Object.entries(ofBatch))
       metrics[name] = (metrics[name] ?? 0) + value / batches.length;
   }
   const samples = batches.reduce((sum, { indices }) => sum + indices.length, 0);
   return { metrics: await summed(metrics, ranks), samples };
+}
+
+interface NumberedPart extends TrainingBatch {
+  /** Decides the dropout masks. */
+  readonly number: number;
+}
+
+/** This rank's part of a batch; undefined where the batch has too few examples for all ranks. */
+function ownPart(
+  data: TrainingData,
+  { indices, number }: NumberedBatch,
+  ranks: Communicator,
+): NumberedPart | undefined {
+  const own = partOf(indices, ranks);
+  return own.length > 0 ? { ...data.collate(own), number: number * ranks.size + ranks.rank } : undefined;
+}
+
+/** Those of an update's batches, one after the other. */
+export function* ownParts(
+  data: TrainingData,
+  batches: readonly NumberedBatch[],
+  ranks: Communicator,
+): Generator<NumberedPart> {
+  for (const batch of batches) {
+    const part = ownPart(data, batch, ranks);
+    if (part !== undefined) yield part;
+  }
 }
 
 async function summed(metrics: BatchMetrics, ranks: Communicator): Promise<BatchMetrics> {

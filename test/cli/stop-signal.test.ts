@@ -17,7 +17,9 @@ async function signalled(...signals: NodeJS.Signals[]) {
       return Promise.resolve(signal.aborted);
     },
   );
-  return { notes, aborted, exits: exit.mock.calls.flat() };
+  const exits = exit.mock.calls.flat();
+  exit.mockRestore();
+  return { notes, aborted, exits };
 }
 
 describe('a run that can be stopped', () => {

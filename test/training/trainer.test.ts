@@ -264,7 +264,7 @@ describe('the seed', () => {
 describe('a run that fails', () => {
   it('says at which update numbers stopped being finite', async () => {
     await expect(run({ learningRate: 1e38, maxGradNorm: 0 })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BertramError: training: expected finite numbers at step 2, got loss NaN and gradient norm NaN]`,
+      `[BertramError: training: expected finite numbers at step 2, got loss NaN: parameter embedding.weight is NaN at [0, 0]]`,
     );
   });
 
