@@ -10,6 +10,11 @@ export {
   type FeatureClassifierOptions,
   type FineTunedClassifierOptions,
 } from './classifier-training.ts';
+export {
+  EvaluationInTraining,
+  type EvaluationInTrainingOptions,
+  type LoggedMetrics,
+} from './evaluation-in-training.ts';
 export { evaluate, type Evaluation, type EvaluationMetrics, type EvaluationOptions } from './evaluation.ts';
 export {
   FillMask,

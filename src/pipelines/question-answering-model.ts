@@ -33,6 +33,8 @@ export interface QuestionAnsweringModelParts {
   readonly threads?: number;
   /** How many windows a small int8 model reads at a time, each with one thread; 1 unless told. */
   readonly lanes?: number;
+  /** The numbers of the weights change between runs, as in training: all are fed where they lie, and none is packed. */
+  readonly weightsChange?: boolean;
 }
 
 /**
@@ -70,13 +72,13 @@ export class QuestionAnsweringModel {
 
   /** @throws BertramError `bad-input` when vocabulary or token types do not fit the configuration */
   static async create(parts: QuestionAnsweringModelParts): Promise<QuestionAnsweringModel> {
-    const { weights, threads } = parts;
+    const { weights, threads, weightsChange = false } = parts;
     checkFit(parts);
     const precision = weights.int8.size > 0 ? 'int8' : 'float32';
     const isLarge = layerSize(weights) > LARGE_MODEL;
     const lanes = precision === 'int8' && !isLarge ? (parts.lanes ?? 1) : 1;
     const { parameters, logits } = questionAnsweringGraph(parts.config, { padded: precision === 'float32' });
-    const { baked, fed } = divideWeights(weights.float32, isLarge);
+    const { baked, fed } = divideWeights(weights.float32, isLarge || weightsChange);
     const program = await compile(logits, {
       int8Weights: weights.int8,
       constants: baked,
@@ -169,11 +171,11 @@ function layerSize({ float32, int8 }: QuestionAnsweringWeights): number {
  * Which weights are baked into the program, which packs them for its kernels once, and which are fed where they lie:
  * the embeddings, whose rows are only looked up, and the layers of large models, that gain a twentieth of their speed.
  */
-function divideWeights(weights: ReadonlyMap<string, Float32Array>, isLarge: boolean) {
+function divideWeights(weights: ReadonlyMap<string, Float32Array>, feedAll: boolean) {
   const baked = new Map<string, Float32Array>();
   const fed = new Map<string, Float32Array>();
   for (const [name, values] of weights) {
-    const target = isEmbedding(name) || isLarge ? fed : baked;
+    const target = isEmbedding(name) || feedAll ? fed : baked;
     target.set(name, values);
   }
   return { baked, fed };

@@ -20,6 +20,7 @@ import {
   type LoadedParameters,
   type ModelDirectory,
 } from '../checkpoint/index.ts';
+import { onFirstRank, singleProcess } from '../distributed/index.ts';
 import { input } from '../graph/index.ts';
 import { Dropout, Parameters } from '../nn/index.ts';
 import {
@@ -30,6 +31,7 @@ import {
   type Objective,
   type TrainingData,
   type TrainingEvent,
+  type TrainingHooks,
   type TrainingOptions,
   type TrainingProgress,
   type TrainingResult,
@@ -58,6 +60,8 @@ export interface FineTuningOptions {
   readonly resumeFrom?: string;
   /** Replaces the configuration's two dropout rates. */
   readonly dropout?: number;
+  /** Judges the parameters while they are trained. */
+  readonly evaluate?: TrainingHooks['evaluate'];
   readonly onEvent?: (event: TrainingEvent) => void;
   /** Asks the run to stop after the update under way; see `TrainingHooks`. */
   readonly signal?: AbortSignal;
@@ -81,18 +85,22 @@ export async function fineTune(options: FineTuningOptions): Promise<TrainingResu
   const objective = questionAnsweringObjective(config);
   const data = trainingData(windows, config, options.padToLength);
   const texts: BertTexts = { architecture: ARCHITECTURE, config: stored, vocabulary: model };
-  const { saveTotalLimit: limit = Infinity, onEvent, signal } = options;
+  const { saveTotalLimit: limit = Infinity, evaluate, onEvent, signal } = options;
   const checkpoints = new Checkpoints(outputDir, { limit });
   await mkdir(outputDir, { recursive: true });
 
   const { state, progress, result } = await train(objective, data, options.training, {
     initialize: (state) => initialize(state, options),
     save: (state, progress) => checkpoints.write(state, progress, bertFiles(texts, state.valueTensors())),
+    load: (state, step) => restore(state, checkpoints, step),
+    ...(evaluate === undefined ? {} : { evaluate }),
     ...(onEvent === undefined ? {} : { onEvent }),
     ...(signal === undefined ? {} : { signal }),
   });
-  await saveBert(outputDir, texts, state.valueTensors());
-  await writeTrainerState(outputDir, progress);
+  await onFirstRank(options.training.ranks ?? singleProcess, async () => {
+    await saveBert(outputDir, texts, state.valueTensors());
+    await writeTrainerState(outputDir, progress);
+  });
   return result;
 }
 
@@ -155,6 +163,15 @@ async function initialize(
   if (resumeFrom !== undefined) return readCheckpoint(resumeFrom, state);
   onLoaded?.(loaded);
   return undefined;
+}
+
+/** Back to the weights of an earlier update. */
+async function restore(state: TrainingState, checkpoints: Checkpoints, step: number): Promise<boolean> {
+  const directory = await checkpoints.find(step);
+  if (directory === undefined) return false;
+  const into = (name: string): Float32Array => state.viewOf(state.values, name).data;
+  await loadBertParameters(await readModelDirectory(directory), state.parameters, { into });
+  return true;
 }
 
 function withDropout(config: BertConfig, rate: number): BertConfig {

@@ -135,6 +135,12 @@ export class Checkpoints {
     );
   }
 
+  /** The checkpoint of an update, if it is there and as it was written. */
+  async find(step: number): Promise<string | undefined> {
+    const directory = join(this.#outputDir, `checkpoint-${step}`);
+    return (await isWhole(directory)) ? directory : undefined;
+  }
+
   /**
    * Goes from the newest to the oldest; what is left when enough whole ones are found is surplus. That of the best
    * evaluation counts first, and stays beside the newest even where one is to be kept.
