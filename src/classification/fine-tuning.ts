@@ -15,6 +15,7 @@ import {
   type BertSequence,
 } from '../bert/index.ts';
 import { arraysSha256, readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
+import { onFirstRank, singleProcess } from '../distributed/index.ts';
 import { input } from '../graph/index.ts';
 import { crossEntropy, Dropout, Parameters } from '../nn/index.ts';
 import { badInput } from '../support/errors.ts';
@@ -81,8 +82,10 @@ export async function fineTuneClassifier(options: ClassifierFineTuningOptions): 
       ...(signal === undefined ? {} : { signal }),
     },
   );
-  await saveBert(outputDir, texts, state.valueTensors());
-  await writeTrainerState(outputDir, progress);
+  await onFirstRank(training.ranks ?? singleProcess, async () => {
+    await saveBert(outputDir, texts, state.valueTensors());
+    await writeTrainerState(outputDir, progress);
+  });
   return result;
 }
 

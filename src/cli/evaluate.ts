@@ -17,6 +17,7 @@ import {
   type WindowFlags,
 } from './model-options.ts';
 import { number, positiveWhole } from './option-values.ts';
+import { addRankOptions, withRanks, type Ranked } from './process-ranks.ts';
 import { ProgressLine } from './progress-line.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -43,12 +44,13 @@ export function evaluateCommand(terminal: Terminal): Command {
     .option('--json', 'print one JSON document');
   addWindowOptions(command);
   addModelOptions(command);
-  return command.action((flags: EvaluateFlags) => evaluateFile(flags, terminal));
+  addRankOptions(command);
+  return command.action((flags: EvaluateFlags) => withRanks(terminal, flags, evaluateFile));
 }
 
-async function evaluateFile(flags: EvaluateFlags, { out, err }: Terminal): Promise<void> {
+async function evaluateFile(flags: Ranked<EvaluateFlags>, { out, err }: Terminal): Promise<void> {
   const dataset = await readDataset(flags.dataset);
-  const { outputDir } = flags;
+  const { outputDir, ranks } = flags;
   if (outputDir !== undefined) await makeDirectory(outputDir);
   const model = await loadQuestionAnsweringModel(modelLoadOptions(flags));
   const progress = new ProgressLine(err, 'windows');
@@ -58,6 +60,7 @@ async function evaluateFile(flags: EvaluateFlags, { out, err }: Terminal): Promi
     nBestSize,
     maxAnswerLength,
     nullScoreDiffThreshold,
+    ranks,
     ...given({ maxSeqLength, docStride, maxQueryLength, batchSize, withNoAnswer }),
     onProgress: (done, total) => progress.update(done, total),
   });
@@ -66,7 +69,7 @@ async function evaluateFile(flags: EvaluateFlags, { out, err }: Terminal): Promi
   if (metrics.truncated_questions > 0) {
     err.write(`warning: ${metrics.truncated_questions} questions were cut to make room for their context\n`);
   }
-  if (outputDir !== undefined) await writePredictions(outputDir, evaluation);
+  if (outputDir !== undefined && ranks.rank === 0) await writePredictions(outputDir, evaluation);
   if (flags.json) await out.json(metrics);
   else
     for (const [name, value] of Object.entries(metrics))

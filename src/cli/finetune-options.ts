@@ -45,6 +45,7 @@ export interface FinetuneFlags {
   readonly saveSteps: number;
   readonly saveTotalLimit?: number;
   readonly threads?: number;
+  readonly shardOptimizer?: true;
 }
 
 export function addFinetuneOptions(command: Command): Command {
@@ -137,6 +138,6 @@ export function finetuneTrainingOptions(flags: FinetuneFlags): TrainingOptions {
     linearPrecision: flags.precision,
     loggingSteps: flags.loggingSteps,
     saveSteps: flags.saveSteps,
-    ...given({ maxSteps: flags.maxSteps, threads: flags.threads }),
+    ...given({ maxSteps: flags.maxSteps, threads: flags.threads, shardOptimizer: flags.shardOptimizer }),
   };
 }

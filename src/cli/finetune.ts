@@ -32,17 +32,26 @@ import {
 } from './finetune-options.ts';
 import { given } from './model-options.ts';
 import { startOf } from './output-directory.ts';
+import { addShardingOption, withRanks, type Ranked } from './process-ranks.ts';
 import { stoppable } from './stop-signal.ts';
 import type { Output, Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
-export function finetuneCommand({ out, err }: Terminal): Command {
-  return addFinetuneOptions(new Command('finetune')).action(async (flags: FinetuneFlags) => {
-    await finetune(flags, new TrainingReporter(err), out);
-  });
+export function finetuneCommand(terminal: Terminal): Command {
+  return addFinetuneOptions(addShardingOption(new Command('finetune'))).action(
+    async (flags: FinetuneFlags) => {
+      await withRanks(terminal, flags, (ranked, { out, err }) =>
+        finetune(ranked, new TrainingReporter(err), out),
+      );
+    },
+  );
 }
 
-async function finetune(flags: FinetuneFlags, reporter: TrainingReporter, out: Output): Promise<void> {
+async function finetune(
+  flags: Ranked<FinetuneFlags>,
+  reporter: TrainingReporter,
+  out: Output,
+): Promise<void> {
   checkFinetuneFlags(flags);
   if (flags.doTrain)
     await stoppable(
@@ -54,13 +63,13 @@ async function finetune(flags: FinetuneFlags, reporter: TrainingReporter, out: O
 }
 
 async function trainModel(
-  flags: FinetuneFlags,
+  flags: Ranked<FinetuneFlags>,
   reporter: TrainingReporter,
   signal: AbortSignal,
 ): Promise<void> {
   const { loadTokenizer } = await import('../pipelines/index.ts');
   const { outputDir, maxSeqLength } = flags;
-  const start = await startOf(outputDir, flags, (text) => reporter.warn(text));
+  const start = await startOf(outputDir, flags, (text) => reporter.warn(text), flags.ranks);
   const resumeFrom = await start.checkpointIn(outputDir);
   const model = await readModelDirectory(flags.modelNameOrPath);
   const windows = await trainingWindows(flags, loadTokenizer(model), reporter);
@@ -68,7 +77,7 @@ async function trainModel(
     model,
     windows,
     outputDir,
-    training: finetuneTrainingOptions(flags),
+    training: { ...finetuneTrainingOptions(flags), ranks: flags.ranks },
     signal,
     ...given({
       padToLength: flags.padToMaxLength ? maxSeqLength : undefined,
@@ -82,6 +91,7 @@ async function trainModel(
       if (unexpected.length > 0) reporter.note(`of no use here: ${unexpected.join(', ')}`);
     },
   });
+  if (flags.ranks.rank > 0) return;
   await writeResults(join(outputDir, 'train_results.json'), result);
   reporter.note(`model written to ${outputDir}`);
 }
@@ -120,9 +130,12 @@ async function trainingWindows(
 }
 
 /** Scores the model on the validation file; results and predictions have the names that `run_qa.py` gives them. */
-async function evaluateModel(flags: FinetuneFlags, modelDirectory: string): Promise<EvaluationMetrics> {
+async function evaluateModel(
+  flags: Ranked<FinetuneFlags>,
+  modelDirectory: string,
+): Promise<EvaluationMetrics> {
   const { evaluate, loadQuestionAnsweringModel } = await import('../pipelines/index.ts');
-  const { outputDir, maxSeqLength, docStride, threads } = flags;
+  const { outputDir, maxSeqLength, docStride, threads, ranks } = flags;
   const dataset = await readSquadFile(flags.validationFile!);
   const model = await loadQuestionAnsweringModel({
     model: modelDirectory,
@@ -136,7 +149,9 @@ async function evaluateModel(flags: FinetuneFlags, modelDirectory: string): Prom
     nBestSize: flags.nBestSize,
     nullScoreDiffThreshold: flags.nullScoreDiffThreshold,
     withNoAnswer: flags.version2WithNegative ?? false,
+    ranks,
   });
+  if (ranks.rank > 0) return evaluation.metrics;
   await mkdir(outputDir, { recursive: true });
   await writePredictions(outputDir, evaluation, 'eval_');
   await writeResults(join(outputDir, 'eval_results.json'), evaluation.metrics);

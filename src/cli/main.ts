@@ -7,6 +7,7 @@ import { Command, type OutputConfiguration } from 'commander';
 import { BertramError } from '../support/errors.ts';
 import { commandFailure, EXIT_DONE, EXIT_REQUEST_WRONG } from './command-failure.ts';
 import { withDashes } from './option-spelling.ts';
+import { turnToFail } from './process-ranks.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
 interface CommandEntry {
@@ -109,7 +110,8 @@ export async function main(argv: readonly string[], terminal: Terminal = process
     await terminal.out.flush();
     return EXIT_DONE;
   } catch (error) {
-    const { exitCode, line } = commandFailure(error, title);
+    const rank = await turnToFail();
+    const { exitCode, line } = commandFailure(error, rank === undefined ? title : `${title}: rank ${rank}`);
     if (process.env['BERTRAM_DEBUG'] === '1' && line !== undefined) console.error(error);
     else if (line !== undefined) terminal.err.write(`${line}\n`);
     await terminal.out.flush().catch(() => undefined);

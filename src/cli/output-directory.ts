@@ -1,5 +1,6 @@
 /** Where a run that trains begins: in an empty output directory, or at a checkpoint of the run that filled it. */
 import { readdir } from 'node:fs/promises';
+import { onFirstRank, singleProcess } from '../distributed/index.ts';
 import { badInput } from '../support/errors.ts';
 import { newestCheckpoint, recoverCheckpoints, verifyCheckpoint } from '../training/index.ts';
 
@@ -22,30 +23,46 @@ export interface RunStart {
 }
 
 /**
+ * Rank 0 looks for all, since it may have filled the directory by the time that another one looks.
+ *
  * @param warn told of checkpoints that are damaged, and passed over
  * @throws BertramError `bad-input` where a directory holds other work, where there is no checkpoint although one was asked
  * for, or where the one that was named is damaged
  */
 export async function startOf(
   outputDir: string,
-  { resumeFromCheckpoint, overwriteOutputDir }: StartFlags,
+  flags: StartFlags,
   warn: (text: string) => void,
+  ranks = singleProcess,
 ): Promise<RunStart> {
-  const newest = async (directory: string): Promise<string | undefined> => {
-    await recoverCheckpoints(directory);
-    return newestCheckpoint(directory, warn);
+  const { resumes, checkpoint } = await onFirstRank(ranks, () => whereToStart(outputDir, flags));
+  return {
+    resumes,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    checkpointIn: (directory) =>
+      onFirstRank(ranks, async () => {
+        if (!resumes || checkpoint !== undefined) return checkpoint;
+        await recoverCheckpoints(directory);
+        return newestCheckpoint(directory, warn);
+      }),
   };
-  if (resumeFromCheckpoint === 'auto') return { resumes: true, checkpointIn: newest };
+}
+
+async function whereToStart(
+  outputDir: string,
+  { resumeFromCheckpoint, overwriteOutputDir }: StartFlags,
+): Promise<Pick<RunStart, 'resumes' | 'checkpoint'>> {
+  if (resumeFromCheckpoint === 'auto') return { resumes: true };
   if (typeof resumeFromCheckpoint === 'string') {
     const checkpoint = resumeFromCheckpoint;
     await verifyCheckpoint(checkpoint);
-    return { resumes: true, checkpoint, checkpointIn: () => Promise.resolve(checkpoint) };
+    return { resumes: true, checkpoint };
   }
   if (resumeFromCheckpoint) {
     const present = await readdir(outputDir, { recursive: true }).catch(() => []);
     if (!present.some((path) => /(^|[/\\])checkpoint-\d+$/.test(path)))
       badInput(`--resume_from_checkpoint: ${outputDir}`, 'a checkpoint-N directory', 'none');
-    return { resumes: true, checkpointIn: newest };
+    return { resumes: true };
   }
   const present = await readdir(outputDir).catch(() => []);
   if (present.length > 0 && !overwriteOutputDir) {
@@ -55,5 +72,5 @@ export async function startOf(
       `${present.length} files`,
     );
   }
-  return { resumes: false, checkpointIn: () => Promise.resolve(undefined) };
+  return { resumes: false };
 }

@@ -12,12 +12,13 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { badInput, BertramError } from '../support/errors.ts';
 import { trainingPrecisionOption } from './model-options.ts';
+import { addShardingOption, withRanks } from './process-ranks.ts';
 import { fraction, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
 import type { PretrainingFlags } from './pretraining-flags.ts';
 import type { Terminal } from './terminal.ts';
 
 export function pretrainCommand(terminal: Terminal): Command {
-  return new Command('pretrain')
+  return addShardingOption(new Command('pretrain'))
     .option('--data <dir>', 'shards of `bertram prepare` or TFRecord files; of a recipe, where its data lie')
     .option('--config <file>', 'a preset (tiny, mini, small, medium, base, large), config.json or recipe')
     .option('--output-dir <dir>', 'where the model, its checkpoints and results go')
@@ -31,7 +32,7 @@ export function pretrainCommand(terminal: Terminal): Command {
       '--uncased',
       'the vocabulary of TFRecord files is of text in lower case; shards say for themselves',
     )
-    .option('--train-batch-size <n>', 'examples of an update (default: 32)', positiveWhole)
+    .option('--train-batch-size <n>', 'examples of an update, on each rank (default: 32)', positiveWhole)
     .option(
       '--gradient-accumulation-steps <n>',
       'parts that they are computed in (default: 1)',
@@ -78,7 +79,7 @@ export function pretrainCommand(terminal: Terminal): Command {
         return;
       }
       const { runPretraining } = await import('./pretraining-run.ts');
-      await runPretraining(flags, terminal);
+      await withRanks(terminal, flags, runPretraining);
     });
 }
 

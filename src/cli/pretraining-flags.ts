@@ -28,6 +28,7 @@ export interface PretrainingFlags {
   readonly seed: number;
   readonly precision: 'float32' | 'int8';
   readonly threads?: number;
+  readonly shardOptimizer?: true;
   readonly plan?: true;
   readonly json?: true;
 }

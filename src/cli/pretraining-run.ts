@@ -8,6 +8,7 @@ import {
   writeFileAtomic,
   type ModelDirectory,
 } from '../checkpoint/index.ts';
+import { onFirstRank } from '../distributed/index.ts';
 import {
   isPreset,
   openPhaseData,
@@ -27,9 +28,12 @@ import { badInput, BertramError } from '../support/errors.ts';
 import { given } from './model-options.ts';
 import { startOf, type RunStart } from './output-directory.ts';
 import type { PretrainingFlags } from './pretraining-flags.ts';
+import type { Ranked } from './process-ranks.ts';
 import { stoppable } from './stop-signal.ts';
 import type { Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
+
+type RankedFlags = Ranked<PretrainingFlags>;
 
 const RESULTS_FILE = 'train_results.json';
 
@@ -41,9 +45,9 @@ interface Phase {
   readonly outputDir: string;
 }
 
-export async function runPretraining(flags: PretrainingFlags, { out, err }: Terminal): Promise<void> {
+export async function runPretraining(flags: RankedFlags, { out, err }: Terminal): Promise<void> {
   const reporter = new TrainingReporter(err, 'examples');
-  const start = await startOf(flags.outputDir!, flags, (text) => reporter.warn(text));
+  const start = await startOf(flags.outputDir!, flags, (text) => reporter.warn(text), flags.ranks);
   const initFrom = await initialModel(flags);
   const recipe = await recipeOf(flags, initFrom);
   const phases = await openPhases(flags, recipe, initFrom);
@@ -174,14 +178,14 @@ async function currentPhase(
 }
 
 async function runPhases(
-  flags: PretrainingFlags,
+  flags: RankedFlags,
   phases: readonly Phase[],
   start: RunStart,
   initFrom: ModelDirectory | undefined,
   reporter: TrainingReporter,
   signal: AbortSignal,
 ): Promise<PretrainingOutcome> {
-  const current = await currentPhase(phases, start);
+  const current = await onFirstRank(flags.ranks, () => currentPhase(phases, start));
   let stepsLeft = flags.maxSteps ?? Infinity;
   let outcome: PretrainingOutcome | undefined;
   for (const [i, phase] of phases.entries()) {
@@ -204,7 +208,7 @@ async function runPhases(
 }
 
 async function runPhase(
-  flags: PretrainingFlags,
+  flags: RankedFlags,
   { settings, data, config, outputDir }: Phase,
   resumeFrom: string | undefined,
   initFrom: ModelDirectory | undefined,
@@ -226,15 +230,17 @@ async function runPhase(
     onEvent: (event) => reporter.report(event),
     onNewParameters: (names) => reporter.warn(`${names.length} parameters begin at random: ${names[0]!}, …`),
   });
-  const write = (file: string, results: object): Promise<void> =>
-    writeFileAtomic(join(outputDir, file), `${JSON.stringify(results, null, 2)}\n`);
+  const write = async (file: string, results: object): Promise<void> => {
+    if (flags.ranks.rank > 0) return;
+    await writeFileAtomic(join(outputDir, file), `${JSON.stringify(results, null, 2)}\n`);
+  };
   if (outcome.metrics !== undefined) await write('eval_results.json', outcome.metrics);
   await write(RESULTS_FILE, outcome.result);
   reporter.note(`model written to ${outputDir}`);
   return outcome;
 }
 
-function runOptions(flags: PretrainingFlags): RunOptions {
+function runOptions(flags: RankedFlags): RunOptions {
   return {
     seed: flags.seed,
     shuffle: true,
@@ -242,7 +248,8 @@ function runOptions(flags: PretrainingFlags): RunOptions {
     loggingSteps: flags.loggingSteps,
     saveSteps: flags.saveCheckpointsSteps,
     linearPrecision: flags.precision,
-    ...given({ evalSteps: flags.evalSteps, threads: flags.threads }),
+    ranks: flags.ranks,
+    ...given({ evalSteps: flags.evalSteps, threads: flags.threads, shardOptimizer: flags.shardOptimizer }),
   };
 }
 

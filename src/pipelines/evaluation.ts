@@ -2,6 +2,7 @@
  * A model's score on a data set, exactly as transformers' `run_qa.py` finds it: windows, n best spans, EM and F1 by the
  * official rules.
  */
+import { gatherValues, singleProcess, type Communicator } from '../distributed/index.ts';
 import {
   checkPostProcessingOptions,
   defaultWindowOptions,
@@ -23,7 +24,10 @@ import { badInput } from '../support/errors.ts';
 import type { QuestionAnsweringModel } from './question-answering-model.ts';
 import { readWindows, type ReadingOptions } from './window-reading.ts';
 
-export interface EvaluationOptions extends WindowOptions, PostProcessingOptions, ReadingOptions {}
+export interface EvaluationOptions extends WindowOptions, PostProcessingOptions, ReadingOptions {
+  /** The ranks that share the questions: rank r answers questions r, r + size, and so on. All get all results. */
+  readonly ranks?: Communicator;
+}
 
 /** What `evaluate-v1.1.py` and `evaluate-v2.0.py` report, in percent, and what it took. Names as they are on disk. */
 export interface EvaluationMetrics {
@@ -56,7 +60,7 @@ export interface Evaluation {
 export async function evaluate(
   model: QuestionAnsweringModel,
   { examples }: Pick<SquadDataset, 'examples'>,
-  options: EvaluationOptions = {},
+  { ranks = singleProcess, ...options }: EvaluationOptions = {},
 ): Promise<Evaluation> {
   const withNoAnswer = options.withNoAnswer ?? examples.some(({ isImpossible }) => isImpossible);
   checkPostProcessingOptions(options);
@@ -69,8 +73,17 @@ export async function evaluate(
   }
   const begin = performance.now();
   const layout = { ...options, maxSeqLength, docStride, labels: false };
-  const features = squadFeatures(examples, model.tokenizer, layout);
-  const predictions = await predict(model, examples, features.windows, { ...options, withNoAnswer });
+  const own = examples.filter((_, index) => index % ranks.size === ranks.rank);
+  const features = squadFeatures(own, model.tokenizer, layout);
+  const found = await predict(model, own, features.windows, { ...options, withNoAnswer });
+  const all = await gatherValues(ranks, {
+    predictions: found,
+    windows: features.windows.length,
+    truncated: features.truncatedQuestions.length,
+  });
+  const answered = examples.map((_, i) => all[i % ranks.size]!.predictions[Math.floor(i / ranks.size)]!);
+  const predictions = new Map(answered);
+  const windows = all.reduce((sum, part) => sum + part.windows, 0);
   const seconds = (performance.now() - begin) / 1000;
   const { exact_match, f1, ...others } = score(examples, predictions, withNoAnswer);
   return {
@@ -78,10 +91,10 @@ export async function evaluate(
       exact_match,
       f1,
       total: examples.length,
-      windows: features.windows.length,
+      windows,
       seconds,
-      samples_per_second: features.windows.length / seconds,
-      truncated_questions: features.truncatedQuestions.length,
+      samples_per_second: windows / seconds,
+      truncated_questions: all.reduce((sum, part) => sum + part.truncated, 0),
       ...others,
     },
     predictions,
@@ -94,14 +107,14 @@ async function predict(
   examples: readonly SquadExample[],
   windows: readonly SquadWindow[],
   options: EvaluationOptions,
-): Promise<Map<string, AnswerPrediction>> {
-  const predictions = new Map<string, AnswerPrediction>();
+): Promise<(readonly [id: string, AnswerPrediction])[]> {
+  const predictions: (readonly [id: string, AnswerPrediction])[] = [];
   let exampleIndex = 0;
   let ownWindows: SquadWindow[] = [];
   let ownLogits: WindowLogits[] = [];
   const finishExample = (): void => {
     const { id, context } = examples[exampleIndex]!;
-    predictions.set(id, predictAnswer(context, ownWindows, ownLogits, options));
+    predictions.push([id, predictAnswer(context, ownWindows, ownLogits, options)]);
     exampleIndex++;
     ownWindows = [];
     ownLogits = [];

@@ -1,5 +1,6 @@
 /** How well the pretraining heads do on examples that are not trained on: losses and accuracies over all of them. */
 import type { BertConfig } from '../bert/index.ts';
+import { gatherValues, singleProcess, type Communicator } from '../distributed/index.ts';
 import { multiply, scoped, softmaxCrossEntropy, sum, type Tensor } from '../graph/index.ts';
 import { compile, type Feeds, type Program } from '../runtime/index.ts';
 import type { EvaluationMetrics } from '../training/index.ts';
@@ -27,9 +28,12 @@ export interface PretrainingEvaluationOptions {
   /** The first so many examples; all unless told. */
   readonly maxExamples?: number;
   readonly threads?: number;
+  /** The ranks that share the batches: rank r takes batches r, r + size, and so on. */
+  readonly ranks?: Communicator;
 }
 
 type Total = 'mlmLoss' | 'mlmCorrect' | 'nspLoss' | 'nspCorrect';
+type BatchTotals = Readonly<Record<Total | 'predictions', number>>;
 
 export class PretrainingEvaluation {
   readonly #program: Program<Total>;
@@ -59,20 +63,28 @@ export class PretrainingEvaluation {
     return new PretrainingEvaluation(program, config, examples, options);
   }
 
-  /** @param parameters the model's, by name */
+  /**
+   * The batches are those of a single process, and their sums are added up in the same order: the numbers are the same
+   * with any number of ranks.
+   *
+   * @param parameters the model's, by name
+   */
   async evaluate(parameters: Feeds): Promise<PretrainingMetrics> {
-    const { batchSize, maxExamples = Infinity } = this.#options;
+    const { batchSize, maxExamples = Infinity, ranks = singleProcess } = this.#options;
     const { collate } = pretrainingData(this.#examples, this.#config.padTokenId);
     const samples = Math.min(this.#examples.size, maxExamples);
-    const sums: Record<Total, number> = { mlmLoss: 0, mlmCorrect: 0, nspLoss: 0, nspCorrect: 0 };
-    let predictions = 0;
-    for (let begin = 0; begin < samples; begin += batchSize) {
+    const own: BatchTotals[] = [];
+    for (let begin = ranks.rank * batchSize; begin < samples; begin += ranks.size * batchSize) {
       const length = Math.min(batchSize, samples - begin);
       const { feeds, sizes } = collate(Uint32Array.from({ length }, (_, i) => begin + i));
       const results = await this.#program.run({ ...feeds, ...parameters });
-      for (const name of Object.keys(sums) as Total[]) sums[name] += Number(results[name].data[0]);
-      predictions += sizes.get('P')!;
+      const total = (name: Total): number => Number(results[name].data[0]);
+      own.push({
+        ...{ mlmLoss: total('mlmLoss'), mlmCorrect: total('mlmCorrect') },
+        ...{ nspLoss: total('nspLoss'), nspCorrect: total('nspCorrect'), predictions: sizes.get('P')! },
+      });
     }
+    const { predictions, ...sums } = sumOf(inTurns(await gatherValues(ranks, own)));
     const eval_mlm_loss = sums.mlmLoss / Math.max(1, predictions);
     const eval_nsp_loss = sums.nspLoss / samples;
     return {
@@ -89,6 +101,22 @@ export class PretrainingEvaluation {
   async release(): Promise<void> {
     await this.#program.release();
   }
+}
+
+/** Of the items that ranks have taken in turns, the row of all: [[a, c], [b]] to [a, b, c]. */
+function inTurns<T>(ofRanks: readonly (readonly T[])[]): T[] {
+  const rounds = Math.max(...ofRanks.map(({ length }) => length));
+  return Array.from({ length: rounds }, (_, round) =>
+    ofRanks.flatMap((items) => items.slice(round, round + 1)),
+  ).flat();
+}
+
+function sumOf(batches: readonly BatchTotals[]): BatchTotals {
+  const sum = (name: keyof BatchTotals): number => batches.reduce((total, batch) => total + batch[name], 0);
+  return {
+    ...{ mlmLoss: sum('mlmLoss'), mlmCorrect: sum('mlmCorrect') },
+    ...{ nspLoss: sum('nspLoss'), nspCorrect: sum('nspCorrect'), predictions: sum('predictions') },
+  };
 }
 
 /** Sums over a batch, each a float32 []: means would weigh the masked places of a small batch more. */

@@ -102,6 +102,8 @@ export type RunOptions = Pick<
   | 'evalSteps'
   | 'threads'
   | 'linearPrecision'
+  | 'ranks'
+  | 'shardOptimizer'
 >;
 
 /** @param maxSteps ends the run before its schedule does */

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { bertFiles, loadBertParameters, saveBert, type BertConfig, type BertTexts } from '../bert/index.ts';
 import { readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
+import { onFirstRank, singleProcess } from '../distributed/index.ts';
 import { badInput } from '../support/errors.ts';
 import {
   Checkpoints,
@@ -69,11 +70,12 @@ export async function pretrain(options: PretrainingOptions): Promise<Pretraining
   const { config, examples, heldOut, outputDir } = options;
   checkExamples(examples, config);
   if (heldOut !== undefined) checkHeldOut(heldOut, examples, config);
-  const { threads, batchSize } = options.training;
+  const { threads, batchSize, ranks = singleProcess } = options.training;
   const evaluation =
     heldOut &&
     (await PretrainingEvaluation.create(config, heldOut, {
       batchSize: options.evalBatchSize ?? batchSize,
+      ranks,
       ...(options.maxEvalExamples === undefined ? {} : { maxExamples: options.maxEvalExamples }),
       ...(threads === undefined ? {} : { threads }),
     }));
@@ -90,8 +92,10 @@ export async function pretrain(options: PretrainingOptions): Promise<Pretraining
     );
     // A run that is resumed at its end has nothing left to do, and has not been evaluated.
     if (evaluation !== undefined) metrics ??= await evaluate(state);
-    await saveBert(outputDir, textsOf(options), state.valueTensors());
-    await writeTrainerState(outputDir, progress);
+    await onFirstRank(ranks, async () => {
+      await saveBert(outputDir, textsOf(options), state.valueTensors());
+      await writeTrainerState(outputDir, progress);
+    });
     return { result, metrics };
   } finally {
     await evaluation?.release();

@@ -127,9 +127,10 @@ function trainingData(
         Int32Array.of(startPosition, endPosition),
       ]),
     ),
-    collate: (indices) => {
+    // The logits of padding are in the softmax, too.
+    collate: (indices, longest) => {
       const members = Array.from(indices, (index) => windows[index]!);
-      const feeds = padWindows(members, config.padTokenId, padToLength);
+      const feeds = padWindows(members, config.padTokenId, padToLength ?? longest);
       const [batch, sequence] = feeds.input_ids.shape as [number, number];
       const positions = (of: (window: SquadWindow) => number) => ({
         data: Int32Array.from(members, of),

@@ -46,7 +46,7 @@ export function epochBatches(
   if (groupByLength && shuffle) {
     random.shuffle(batches);
     const longest = batches.reduce(
-      (best, batch, i) => (peak(batch, lengths) > peak(batches[best]!, lengths) ? i : best),
+      (best, batch, i) => (longestOf(batch, lengths) > longestOf(batches[best]!, lengths) ? i : best),
       0,
     );
     [batches[0], batches[longest]] = [batches[longest]!, batches[0]!];
@@ -54,6 +54,7 @@ export function epochBatches(
   return batches;
 }
 
-function peak(batch: Uint32Array, lengths: ArrayLike<number>): number {
+/** The length of the batch's longest example. */
+export function longestOf(batch: Uint32Array, lengths: ArrayLike<number>): number {
   return batch.reduce((most, index) => Math.max(most, lengths[index]!), 0);
 }

@@ -36,8 +36,13 @@ import { backward, ownParts, updatesFrom } from './updates.ts';
 export interface TrainingData {
   /** How long each example is, in tokens. */
   readonly lengths: ArrayLike<number>;
-  /** A batch of the examples with these indices, padded to one length. */
-  readonly collate: (indices: Uint32Array) => TrainingBatch;
+  /**
+   * A batch of the examples with these indices, padded to one length.
+   *
+   * @param longest the length of the longest example of the batch that these are a rank's part of: where padding changes
+   * the loss, all parts must be padded alike
+   */
+  readonly collate: (indices: Uint32Array, longest?: number) => TrainingBatch;
   /** Of all that is in the examples, so that a run is not resumed on others. */
   readonly sha256?: string;
 }
@@ -79,7 +84,13 @@ export type TrainingEvent =
       readonly secondsLeft: number;
     }
   | { readonly type: 'log'; readonly entry: LogEntry; readonly totalSteps: number }
-  | { readonly type: 'evaluation'; readonly entry: EvaluationEntry; readonly totalSteps: number }
+  | {
+      readonly type: 'evaluation';
+      readonly entry: EvaluationEntry;
+      readonly totalSteps: number;
+      /** The best so far, in a run that looks for it. */
+      readonly best?: { readonly step: number; readonly metric: string; readonly value: number };
+    }
   | { readonly type: 'saved'; readonly step: number }
   /** Evaluations have not improved for so long that the run ends. */
   | { readonly type: 'stopped-early'; readonly step: number; readonly evaluations: number }
@@ -176,7 +187,7 @@ export async function train(
       const evaluated = await pace.pause(hooks.evaluate(state));
       const entry = log.evaluation(evaluated, { step, epoch: step / updatesPerEpoch });
       const isBest = best?.judge(entry) === true;
-      emit({ type: 'evaluation', entry, totalSteps });
+      emit({ type: 'evaluation', entry, totalSteps, ...(best && { best: best.named }) });
       return isBest && options.best?.load === true;
     };
     const save = async (step: number): Promise<void> => {

@@ -1,7 +1,7 @@
 /** Which batches make which update, and the gradients of an update: what every rank does of each batch. */
 import type { Communicator } from '../distributed/index.ts';
 import { partOf, sharesOf } from './batch-shares.ts';
-import { epochBatches } from './batches.ts';
+import { epochBatches, longestOf } from './batches.ts';
 import type { BatchMetrics, TrainStep } from './train-step.ts';
 import type { TrainingBatch, TrainingData } from './trainer.ts';
 import type { RunLength, TrainingOptions } from './training-options.ts';
@@ -79,7 +79,9 @@ function ownPart(
   ranks: Communicator,
 ): NumberedPart | undefined {
   const own = partOf(indices, ranks);
-  return own.length > 0 ? { ...data.collate(own), number: number * ranks.size + ranks.rank } : undefined;
+  if (own.length === 0) return undefined;
+  const longest = longestOf(indices, data.lengths);
+  return { ...data.collate(own, longest), number: number * ranks.size + ranks.rank };
 }
 
 /** Those of an update's batches, one after the other. */

@@ -44,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'classification',
     'tokenizers',
     'bert',
+    'distributed',
     'runtime',
     'checkpoint',
     'nn',
