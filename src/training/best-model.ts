@@ -41,6 +41,12 @@ export class BestModel {
     return this.#record;
   }
 
+  /** The best so far, of which there is one once something was judged, by the name of its metric. */
+  get named(): { readonly step: number; readonly metric: string; readonly value: number } {
+    const { step = 0, value = NaN } = this.#record;
+    return { step, metric: this.#options.metric, value };
+  }
+
   /** Whether it has not improved for as many evaluations as `patience` says. */
   get isExhausted(): boolean {
     return this.#record.misses >= (this.#options.patience ?? Infinity);
