@@ -154,7 +154,7 @@ describe('writing a checkpoint beside others', () => {
   it('loses nothing, whichever call fails and wherever the process ends', async () => {
     const calls = await callsOf(3);
     const faults = everyFault(calls);
-    expect(faults.length).toBeGreaterThan(80);
+    expect(faults.length).toBeGreaterThan(70);
     const placed = calls.findIndex(({ name, path }) => name === 'rename' && path === 'checkpoint-3');
     for (const [i, place] of faults.entries()) {
       // Every place has each code in turn, and an end of the process every other time.
