@@ -15,6 +15,8 @@ export interface LineChartOptions extends ChartSize {
   readonly series: readonly Series[];
   /** A logarithmic y axis, for values above 0. */
   readonly logY?: boolean;
+  /** The y axis begins at 0, and not at the lowest value. */
+  readonly fromZero?: boolean;
 }
 
 /** Series of few points show each of them. */
@@ -23,7 +25,17 @@ const DASHES = ['solid', 'dashed', 'dotted'] as const;
 
 /** @returns an SVG document */
 export function lineChart(options: LineChartOptions): string {
-  const { title, xLabel, yLabel, series, logY = false, width = 760, height = 420 } = options;
+  const {
+    title,
+    xLabel,
+    yLabel,
+    series,
+    logY = false,
+    fromZero = false,
+    width = 760,
+    height = 420,
+  } = options;
+  const yAxis = axisOption(yLabel);
   return drawSvg(
     {
       title: titleOption(title),
@@ -39,7 +51,13 @@ export function lineChart(options: LineChartOptions): string {
       },
       grid: { left: 68, right: 28, top: series.length > 1 ? 78 : 56, bottom: 56 },
       xAxis: { ...axisOption(xLabel), type: 'value', nameGap: 32, min: 'dataMin', max: 'dataMax' },
-      yAxis: { ...axisOption(yLabel), type: logY ? 'log' : 'value', nameGap: 48, scale: true },
+      yAxis: {
+        ...yAxis,
+        type: logY ? 'log' : 'value',
+        nameGap: 48,
+        scale: !fromZero,
+        axisLabel: { ...yAxis.axisLabel, ...(areTiny(series) ? { formatter: inPowersOfTen } : {}) },
+      },
       series: series.map(({ name, points }, i) => ({
         type: 'line',
         name,
@@ -55,4 +73,17 @@ export function lineChart(options: LineChartOptions): string {
     width,
     height,
   );
+}
+
+/** Such as learning rates, which are written as powers of ten. */
+function areTiny(series: readonly Series[]): boolean {
+  const most = Math.max(
+    ...series.flatMap(({ points }) => points.map(([, y]) => (Number.isFinite(y) ? Math.abs(y) : 0))),
+  );
+  return most > 0 && most < 1e-3;
+}
+
+/** `3e-5` and `1.25e-5`, but `0`. */
+function inPowersOfTen(value: number): string {
+  return value === 0 ? '0' : Number(value.toPrecision(3)).toExponential();
 }

@@ -1,7 +1,8 @@
 /** Progress of a long reading, on stderr: on a terminal a line that is rewritten, elsewhere a line now and then. */
-import { formatDuration, type ReportStream } from './training-reporter.ts';
+import { formatDuration } from './durations.ts';
+import type { ReportStream } from './training-reporter.ts';
+import { progressBar } from './training-view.ts';
 
-const BAR_WIDTH = 24;
 /** Work that is done sooner shows nothing. */
 const QUIET_SECONDS = 1;
 const REDRAW_SECONDS = 0.1;
@@ -35,7 +36,7 @@ export class ProgressLine {
       this.#stream.write(`${text}\n`);
       return;
     }
-    const bar = total === undefined ? '' : barOf(done / total);
+    const bar = total === undefined ? '' : `${progressBar(done / total)} `;
     this.#stream.write(`\r\x1b[K${(bar + text).slice(0, (this.#stream.columns ?? 80) - 1)}`);
     this.#isDrawn = true;
   }
@@ -45,9 +46,4 @@ export class ProgressLine {
     if (this.#isDrawn) this.#stream.write('\r\x1b[K');
     this.#isDrawn = false;
   }
-}
-
-function barOf(fraction: number): string {
-  const filled = Math.round(fraction * BAR_WIDTH);
-  return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} `;
 }

@@ -1,11 +1,15 @@
 /**
- * What a training run prints, on stderr: on a terminal one line that is rewritten, with a bar, the loss, speed and time
- * left; elsewhere a plain line for each entry of the log.
+ * What a training run prints, on stderr: on a terminal a view of a few lines that is rewritten in place, with lines that
+ * stay above it; elsewhere a plain line for each entry of the log.
  */
+import { createLogUpdate } from 'log-update';
 import type { TrainingEvent } from '../training/index.ts';
+import { formatDuration } from './durations.ts';
+import { trainingView, type TrainingView } from './training-view.ts';
 
-const BAR_WIDTH = 24;
 const REDRAW_MILLISECONDS = 100;
+/** Losses that the view draws. */
+const SHOWN_LOSSES = 480;
 
 /** Where a report goes: `process.stderr`, or a stand-in. */
 export interface ReportStream {
@@ -14,20 +18,26 @@ export interface ReportStream {
   write(text: string): unknown;
 }
 
+/** A view in place: drawn anew by a call, with lines that stay above it. */
+type LiveView = ReturnType<typeof createLogUpdate>;
+type Evaluation = TrainingEvent & { readonly type: 'evaluation' };
+
 export class TrainingReporter {
   readonly #stream: ReportStream;
   readonly #examples: string;
-  readonly #live: boolean;
-  #line = '';
-  #drawnAt = 0;
+  readonly #live: LiveView | undefined;
+  #view: TrainingView | undefined;
+  #losses: number[] = [];
+  #drawnAt = -Infinity;
   /** Of the last update: samples a second, and time left. */
   #speed = '';
+  #evaluation: string | undefined;
 
   /** @param examples what the data's examples are called */
   constructor(stream: ReportStream = process.stderr, examples = 'windows') {
     this.#stream = stream;
     this.#examples = examples;
-    this.#live = stream.isTTY === true;
+    if (stream.isTTY) this.#live = createLogUpdate(stream as unknown as NodeJS.WritableStream);
   }
 
   report(event: TrainingEvent): void {
@@ -38,7 +48,7 @@ export class TrainingReporter {
         break;
       }
       case 'step':
-        this.#drawProgress(event);
+        this.#step(event);
         break;
       case 'log': {
         const { step, epoch, loss, learning_rate, grad_norm, ...metrics } = event.entry;
@@ -49,13 +59,17 @@ export class TrainingReporter {
         );
         break;
       }
-      case 'evaluation': {
-        const { step } = event.entry;
-        const metrics = Object.entries(event.entry).filter(([name]) => name.startsWith('eval_'));
-        const shown = metrics.map(([name, value]) => `${name} ${Number(value.toFixed(4))}`);
-        this.note(`step ${step}/${event.totalSteps}  ${shown.join('  ')}`);
+      case 'evaluation':
+        this.#evaluate(event);
         break;
-      }
+      case 'stopped-early':
+        this.note(`stopped after update ${event.step}: ${event.evaluations} evaluations without improvement`);
+        break;
+      case 'best-loaded':
+        this.note(
+          `the weights of update ${event.step} are the best, with ${event.metric} ${rounded(event.value)}`,
+        );
+        break;
       case 'warning':
         this.warn(event.text);
         break;
@@ -64,6 +78,7 @@ export class TrainingReporter {
         break;
       case 'end': {
         const { step, train_runtime, train_samples_per_second, train_loss } = event.result;
+        this.end();
         this.note(
           `${step} updates in ${formatDuration(train_runtime)}, ` +
             `${train_samples_per_second.toFixed(2)} samples/s, mean loss ${train_loss.toFixed(4)}`,
@@ -75,39 +90,58 @@ export class TrainingReporter {
 
   /** A line that stays. */
   note(text: string): void {
-    if (this.#line !== '') this.#stream.write('\r\x1b[K');
-    this.#stream.write(`${text}\n`);
-    this.#stream.write(this.#line);
+    if (this.#live === undefined || this.#view === undefined) this.#stream.write(`${text}\n`);
+    else {
+      this.#live.persist(text);
+      this.#draw(this.#view);
+    }
   }
 
   warn(text: string): void {
     this.note(`warning: ${text}`);
   }
 
-  #drawProgress(event: TrainingEvent & { type: 'step' }): void {
-    const { step, totalSteps, loss, samplesPerSecond, secondsLeft } = event;
+  /** Leaves the view as it is, and gives the cursor back. To be called whenever a run is over, however it ended. */
+  end(): void {
+    if (this.#view === undefined) return;
+    this.#draw(this.#view);
+    this.#view = undefined;
+    this.#live?.done();
+  }
+
+  #step(event: TrainingEvent & { readonly type: 'step' }): void {
+    const { samplesPerSecond, secondsLeft } = event;
     this.#speed = `${samplesPerSecond.toFixed(2)} samples/s  ${formatDuration(secondsLeft)} left`;
-    if (!this.#live) return;
-    const done = step === totalSteps;
+    if (this.#live === undefined) return;
+    this.#losses.push(event.loss);
+    if (this.#losses.length > 2 * SHOWN_LOSSES) this.#losses = this.#losses.slice(-SHOWN_LOSSES);
     const now = performance.now();
-    if (!done && now - this.#drawnAt < REDRAW_MILLISECONDS) return;
+    if (event.step < event.totalSteps && now - this.#drawnAt < REDRAW_MILLISECONDS) return;
     this.#drawnAt = now;
-    const filled = Math.round((step / totalSteps) * BAR_WIDTH);
-    const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
-    const text = `${bar} ${step}/${totalSteps}  loss ${loss.toFixed(4)}  ${this.#speed}`;
-    this.#line = text.slice(0, (this.#stream.columns ?? 80) - 1);
-    this.#stream.write(`\r\x1b[K${this.#line}`);
-    if (done) {
-      this.#stream.write('\n');
-      this.#line = '';
+    const evaluation = this.#evaluation === undefined ? {} : { evaluation: this.#evaluation };
+    const memoryBytes = process.memoryUsage.rss();
+    this.#view = { ...event, losses: this.#losses.slice(-SHOWN_LOSSES), memoryBytes, ...evaluation };
+    this.#draw(this.#view);
+  }
+
+  #evaluate({ entry, totalSteps, best }: Evaluation): void {
+    const { step } = entry;
+    const metrics = Object.entries(entry).filter(([name]) => name.startsWith('eval_'));
+    const shown = metrics.map(([name, value]) => `${name} ${rounded(value)}`);
+    const isBest = best?.step === step ? `  (the best ${best.metric})` : '';
+    const name = best?.metric ?? ['eval_f1', 'eval_loss'].find((known) => known in entry) ?? metrics[0]?.[0];
+    const value = Object.entries(entry).find(([candidate]) => candidate === name)?.[1];
+    if (name !== undefined && value !== undefined) {
+      const before =
+        best === undefined || best.step === step ? '' : `, best ${rounded(best.value)} at ${best.step}`;
+      this.#evaluation = `${name} ${rounded(value)} at ${step}${before}`;
     }
+    this.note(`step ${step}/${totalSteps}  ${shown.join('  ')}${isBest}`);
+  }
+
+  #draw(view: TrainingView): void {
+    this.#live?.(trainingView(view, this.#stream.columns ?? 80).join('\n'));
   }
 }
 
-/** `1:02:03` or `2:03` */
-export function formatDuration(seconds: number): string {
-  const whole = Math.round(seconds);
-  const pad = (value: number): string => String(value).padStart(2, '0');
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours > 0 ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
-}
+const rounded = (value: number): number => Number(value.toFixed(4));

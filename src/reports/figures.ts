@@ -17,10 +17,11 @@ export function megabytes(bytes: number): string {
   return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power]!}`;
 }
 
-/** `48 s`, `12 min 5 s`, `3 h 20 min` */
+/** `48 s`, `9 min 5 s`, `41 min`, `3 h 20 min` */
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 3600) return `${Math.round(whole / 60)} min`;
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole / 60) % 60} min`;
 }

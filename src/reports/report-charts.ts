@@ -1,5 +1,5 @@
 /** The curves of a run: what is drawn of its record, and the same figures for a table. */
-import { lineChart, type Series } from '../charts/index.ts';
+import { lineChart, type LineChartOptions, type Series } from '../charts/index.ts';
 import type { RunRecord } from './run-record.ts';
 import type { UpdatePoint } from './update-curve.ts';
 
@@ -40,9 +40,12 @@ export function reportCharts(record: RunRecord): ReportChart[] {
     ),
     chart('Learning rate', 'learning rate', [ofUpdates('learning rate', (point) => point.learning_rate)]),
     chart('Gradient norm', 'norm before clipping', [ofUpdates('gradient norm', (point) => point.grad_norm)]),
-    chart('Throughput', 'samples per second', [
-      ofUpdates('samples per second', ({ samples, seconds }) => samples / seconds),
-    ]),
+    chart(
+      'Throughput',
+      'samples per second',
+      [ofUpdates('samples per second', ({ samples, seconds }) => samples / seconds)],
+      { fromZero: true },
+    ),
     chart(
       'Training metrics',
       'mean over the updates of an entry',
@@ -70,12 +73,17 @@ function scaleOf(log: readonly Entry[], metrics: readonly string[]): string {
   return log.some((entry) => metrics.some((name) => (entry[name] ?? 0) > 1)) ? 'percent' : 'share';
 }
 
-function chart(title: string, yLabel: string, series: readonly Series[]): ReportChart | undefined {
+function chart(
+  title: string,
+  yLabel: string,
+  series: readonly Series[],
+  look: Pick<LineChartOptions, 'fromZero'> = {},
+): ReportChart | undefined {
   const shown = series.filter(({ points }) => points.some(([, y]) => Number.isFinite(y)));
   if (shown.length === 0) return undefined;
   return {
     title,
     series: shown,
-    svg: lineChart({ title, xLabel: 'update', yLabel, series: shown, ...SIZE }),
+    svg: lineChart({ title, xLabel: 'update', yLabel, series: shown, ...SIZE, ...look }),
   };
 }
