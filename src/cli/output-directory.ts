@@ -1,5 +1,7 @@
 /** Where a run that trains begins: in an empty output directory, or at a checkpoint of the run that filled it. */
-import { readdir } from 'node:fs/promises';
+import { access, constants, readdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { fileError, systemCode } from '../checkpoint/file-error.ts';
 import { onFirstRank, singleProcess } from '../distributed/index.ts';
 import { badInput } from '../support/errors.ts';
 import { newestCheckpoint, recoverCheckpoints, verifyCheckpoint } from '../training/index.ts';
@@ -52,6 +54,7 @@ async function whereToStart(
   outputDir: string,
   { resumeFromCheckpoint, overwriteOutputDir }: StartFlags,
 ): Promise<Pick<RunStart, 'resumes' | 'checkpoint'>> {
+  await requireWritable(outputDir);
   if (resumeFromCheckpoint === 'auto') return { resumes: true };
   if (typeof resumeFromCheckpoint === 'string') {
     const checkpoint = resumeFromCheckpoint;
@@ -64,7 +67,7 @@ async function whereToStart(
       badInput(`--resume_from_checkpoint: ${outputDir}`, 'a checkpoint-N directory', 'none');
     return { resumes: true };
   }
-  const present = await readdir(outputDir).catch(() => []);
+  const present = (await readdir(outputDir).catch(() => [])).filter((name) => !isLeftover(name));
   if (present.length > 0 && !overwriteOutputDir) {
     badInput(
       `--output_dir: ${outputDir}`,
@@ -72,5 +75,23 @@ async function whereToStart(
       `${present.length} files`,
     );
   }
+  await recoverCheckpoints(outputDir);
   return { resumes: false };
+}
+
+/** What a run that was killed had not finished writing. */
+const isLeftover = (name: string): boolean => name.startsWith('.partial-');
+
+/** Whether there can be files, told now and not with the first checkpoint. Nothing is made yet. */
+async function requireWritable(outputDir: string): Promise<void> {
+  const where = `--output_dir: ${outputDir}`;
+  for (let existing = resolve(outputDir); ; existing = dirname(existing)) {
+    try {
+      if (!(await stat(existing)).isDirectory()) badInput(where, 'a directory', `a file, ${existing}`);
+      await access(existing, constants.W_OK);
+      return;
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw fileError(where, 'cannot be written', error);
+    }
+  }
 }
