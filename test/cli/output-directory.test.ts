@@ -134,7 +134,7 @@ describe('is refused in one line', () => {
       arg === inside('data', 'squad.json') ? inside('other.json') : arg,
     );
     expect(await refusal(all)).toMatch(
-      /^training: data_sha256: expected "[0-9a-f]{64}", as in the checkpoint, got /,
+      /^training: data_sha256: expected "[0-9a-f]+.*, as in the checkpoint, got "[0-9a-f]+/,
     );
   });
 
