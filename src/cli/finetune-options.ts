@@ -3,10 +3,16 @@ import { Option, type Command } from 'commander';
 import { fineTuningAdamW, scheduleNames, type ScheduleName } from '../optim/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
 import type { TrainingOptions } from '../training/index.ts';
+import {
+  addEvaluationOptions,
+  evaluationPlan,
+  type EvaluationFlags,
+  type MetricNames,
+} from './evaluation-options.ts';
 import { given, trainingPrecisionOption } from './model-options.ts';
-import { fraction, nonNegative, number, positive, positiveWhole, whole } from './option-values.ts';
+import { fraction, nonNegative, number, positive, positiveWhole, whole, wholeList } from './option-values.ts';
 
-export interface FinetuneFlags {
+export interface FinetuneFlags extends EvaluationFlags {
   readonly modelNameOrPath: string;
   readonly datasetName?: string;
   readonly trainFile?: readonly string[];
@@ -39,17 +45,16 @@ export interface FinetuneFlags {
   readonly maxGradNorm: number;
   readonly dropout?: number;
   readonly seed: number;
+  readonly seeds?: readonly number[];
   readonly shuffle: boolean;
   readonly groupByLength?: true;
-  readonly loggingSteps: number;
-  readonly saveSteps: number;
   readonly saveTotalLimit?: number;
   readonly threads?: number;
   readonly shardOptimizer?: true;
 }
 
 export function addFinetuneOptions(command: Command): Command {
-  return command
+  return addEvaluationOptions(command)
     .requiredOption('--model-name-or-path <dir>', 'what training starts from')
     .option('--dataset-name <name>', 'a data set of the Hub; not supported yet: give files')
     .option('--train-file <file...>', 'data to train on: SQuAD JSON or JSON lines, plain or gzipped')
@@ -99,6 +104,7 @@ export function addFinetuneOptions(command: Command): Command {
     .addOption(trainingPrecisionOption())
     .option('--dropout <x>', "instead of the configuration's two dropout rates", fraction)
     .option('--seed <n>', 'decides order, dropout masks and the first values of a new head', whole, 42)
+    .option('--seeds <list>', 'one run for each of these seeds, such as 1,2,3, and their mean', wholeList)
     .option('--no-shuffle', 'train in the order of the data')
     .option('--group-by-length', 'make batches of windows of like length')
     .option('--logging-steps <n>', 'updates between entries of the log', whole, 500)
@@ -119,6 +125,20 @@ export function checkFinetuneFlags(flags: FinetuneFlags): void {
   }
   if (doTrain && trainFile === undefined) badInput('--do_train', 'a --train_file', 'none');
   if (doEval && validationFile === undefined) badInput('--do_eval', 'a --validation_file', 'none');
+  const { evalSteps } = evaluationPlan(flags, metricNames(flags));
+  if (evalSteps !== 0 && !doTrain) badInput('--eval_strategy', '--do_train', 'none');
+  if (evalSteps !== 0 && validationFile === undefined)
+    badInput('--eval_strategy', 'a --validation_file', 'none');
+  const { seeds, resumeFromCheckpoint: from } = flags;
+  if (seeds !== undefined && !doTrain) badInput('--seeds', '--do_train', 'none');
+  if (seeds !== undefined && typeof from === 'string' && from !== 'auto')
+    badInput('--resume_from_checkpoint', 'auto with --seeds', from);
+}
+
+/** Of an evaluation, the one that decides by default first. */
+export function metricNames({ version2WithNegative }: FinetuneFlags): MetricNames {
+  const ofKinds = ['HasAns_exact', 'HasAns_f1', 'NoAns_exact', 'NoAns_f1', 'best_exact', 'best_f1'];
+  return ['f1', 'exact_match', ...(version2WithNegative ? ofKinds : [])];
 }
 
 export function finetuneTrainingOptions(flags: FinetuneFlags): TrainingOptions {
@@ -137,7 +157,7 @@ export function finetuneTrainingOptions(flags: FinetuneFlags): TrainingOptions {
     groupByLength: flags.groupByLength ?? false,
     linearPrecision: flags.precision,
     loggingSteps: flags.loggingSteps,
-    saveSteps: flags.saveSteps,
+    ...evaluationPlan(flags, metricNames(flags)),
     ...given({ maxSteps: flags.maxSteps, threads: flags.threads, shardOptimizer: flags.shardOptimizer }),
   };
 }

@@ -19,3 +19,11 @@ export const nonNegative = (text: string): number =>
 export const fraction = (text: string): number =>
   parse(text, 'a number from 0 to 1', (value) => value >= 0 && value <= 1);
 export const number = (text: string): number => parse(text, 'a number', (value) => Number.isFinite(value));
+
+/** `1,2,3`, no number twice. */
+export function wholeList(text: string): number[] {
+  const values = text.split(',').map(whole);
+  const twice = values.find((value, i) => values.indexOf(value) < i);
+  if (twice !== undefined) throw new InvalidArgumentError(`expected different numbers, got ${twice} twice`);
+  return values;
+}

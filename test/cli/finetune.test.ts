@@ -75,7 +75,7 @@ describe('the card’s command', () => {
           'eval_predictions.json',
         ],
         ...['eval_results.json', 'model.safetensors', 'tokenizer_config.json', 'train_results.json'],
-        ...['trainer_state.json', 'vocab.txt'],
+        ...['report.html', 'report.json', 'runs', 'trainer_state.json', 'vocab.txt'],
       ].sort(),
     );
     const { log_history: log, global_step } = await json(output, 'trainer_state.json');
