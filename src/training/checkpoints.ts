@@ -98,7 +98,7 @@ export class Checkpoints {
   readonly #limit: number;
   readonly #files: FileOperations;
   /** What the files of checkpoints looked like to the file system when they were known to be whole. */
-  readonly #known = new Map<string, string>();
+  readonly #known = new Map<string, string | undefined>();
 
   constructor(outputDir: string, { limit = Infinity, files = nodeFiles }: CheckpointOptions = {}) {
     this.#outputDir = outputDir;
@@ -126,8 +126,7 @@ export class Checkpoints {
     await attempt(target, 'cannot be written', () =>
       writeDirectory(target, progress.step, contents, this.#files),
     );
-    const appearance = await appearanceOf(target, this.#files);
-    this.#known.set(target, appearance);
+    this.#known.set(target, await appearanceOf(target, this.#files));
     const best = progress.options?.best?.load === true ? progress.best?.step : undefined;
     await this.#removeSurplus(
       target,
@@ -164,7 +163,7 @@ export class Checkpoints {
   /** Reads it only where it is not known, or has been touched since. */
   async #isWhole(directory: string): Promise<boolean> {
     const appearance = await appearanceOf(directory, this.#files);
-    if (this.#known.get(directory) === appearance) return true;
+    if (appearance !== undefined && this.#known.get(directory) === appearance) return true;
     const whole = await isWhole(directory);
     if (whole) this.#known.set(directory, appearance);
     return whole;
@@ -177,14 +176,17 @@ const isWhole = (directory: string): Promise<boolean> =>
     () => false,
   );
 
-/** What changes when a file is written to, replaced or removed, without reading it. */
-async function appearanceOf(directory: string, files: FileOperations): Promise<string> {
+/** What changes when a file is written to, replaced or removed, without reading it; undefined where it cannot be told. */
+async function appearanceOf(directory: string, files: FileOperations): Promise<string | undefined> {
   const names = (await files.list(directory)).sort();
   const lines = names.map(async (name) => {
     const { ino, size, mtimeMs, ctimeMs } = await stat(join(directory, name));
     return [name, ino, size, mtimeMs, ctimeMs].join(' ');
   });
-  return (await Promise.all(lines)).join('\n');
+  return Promise.all(lines).then(
+    (all) => all.join('\n'),
+    () => undefined,
+  );
 }
 
 /** A failure of the file system ends the run: it is work that failed, and no request that was wrong. */

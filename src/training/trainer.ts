@@ -236,7 +236,7 @@ export async function train(
     if (isEarly) emit({ type: 'stopped-early', step: last, evaluations: best!.record.misses });
     if (options.best?.load && isFirst) await loadBest(state, options.best.metric, best!.record, last, hooks);
 
-    requireFiniteParameters(state, totalSteps);
+    requireFiniteParameters(state, last);
     const { seconds, samplesPerSecond } = pace.now();
     const result: TrainingResult = {
       epoch: last / updatesPerEpoch,

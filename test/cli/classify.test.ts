@@ -66,6 +66,23 @@ describe('trains, judges and predicts', () => {
     );
   });
 
+  it('goes on from a checkpoint to the very weights of a run that was not stopped', async () => {
+    const steps = ['--mode', 'finetune', '--max_steps', '7', '--batch_size', '5'];
+    const saving = [...steps, '--save_steps', '2', '--save_total_limit', '2'];
+    expect((await run([...base('whole'), ...saving])).exitCode).toBe(0);
+    const weights = (): Promise<Buffer> => readFile(join(at('whole'), 'model.safetensors'));
+    const before = await weights();
+    const { exitCode, err } = await run([...base('whole'), ...saving, '--resume_from_checkpoint']);
+    expect(err).toContain('7 updates, resumed at 6');
+    expect(exitCode).toBe(0);
+    expect((await weights()).equals(before)).toBe(true);
+    expect((await readdir(at('whole'))).filter((name) => name.startsWith('checkpoint-')).sort()).toEqual([
+      'checkpoint-4',
+      'checkpoint-6',
+    ]);
+    expect((await readdir(join(at('whole'), 'checkpoint-6'))).sort()).toContain('manifest.json');
+  });
+
   it('pairs, with a validation file, and a table for people', async () => {
     const { exitCode, out } = await run([
       ...base('pairs'),

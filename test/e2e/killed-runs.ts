@@ -96,7 +96,7 @@ export async function trainingCommands(directory: string): Promise<TrainingComma
   const pretrain = [
     ...['pretrain', '--data', inside('shards'), '--config', join(MODEL, 'config.json'), '--json'],
     ...['--train_batch_size', '4', '--num_train_steps', '40', '--learning_rate', '1e-3', '--do_eval'],
-    ...['--eval_steps', '6', '--save_checkpoints_steps', '3', '--logging_steps', '7', '--threads', '1'],
+    ...['--eval_steps', '6', '--save_checkpoints_steps', '2', '--logging_steps', '7', '--threads', '1'],
     ...['--group_by_length'],
   ];
   return [
@@ -171,7 +171,7 @@ async function attempt({ program, command }: KillOptions, output: string, random
   const begun = new Promise<void>((resolve) => {
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
-      if (!stderr.includes(' updates')) return;
+      if (!/(windows|examples), \d+ updates/.test(stderr)) return;
       hasBegun = true;
       resolve();
     });
