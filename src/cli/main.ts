@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, type OutputConfiguration } from 'commander';
+import { announceRank } from '../distributed/rank-record.ts';
 import { BertramError } from '../support/errors.ts';
 import { commandFailure, EXIT_DONE, EXIT_REQUEST_WRONG } from './command-failure.ts';
 import { withDashes } from './option-spelling.ts';
@@ -80,6 +81,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'store a model in int8, a quarter of the size',
     load: async () => (await import('./quantize.ts')).quantizeCommand,
   },
+  launch: {
+    description: 'a command on several processes, here or on several machines',
+    load: async () => (await import('./launch.ts')).launchCommand,
+  },
   inspect: {
     description: "a model's configuration, parameters, memory and checksums",
     load: async () => (await import('./inspect.ts')).inspectCommand,
@@ -95,6 +100,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 export async function main(argv: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
   const name = argv.find((arg) => Object.hasOwn(COMMANDS, arg));
   const called = name !== undefined && argv.indexOf(name) <= 1 ? name : undefined;
+  announceRank();
   let title = called === undefined ? 'bertram' : `bertram ${called}`;
   try {
     if (argv.length === 0) {

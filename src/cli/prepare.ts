@@ -6,6 +6,7 @@ import type { PrepareEvent, PrepareResult } from '../pretraining/prepare.ts';
 import { badInput } from '../support/errors.ts';
 import { given } from './model-options.ts';
 import { fraction, positiveWhole, whole } from './option-values.ts';
+import { addRankOptions, withRanks, type Ranked } from './process-ranks.ts';
 import { ProgressLine } from './progress-line.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -24,7 +25,7 @@ interface PrepareFlags {
   readonly heldOut: number;
   readonly shardPieces?: number;
   readonly seed: number;
-  readonly workers: number;
+  readonly workers?: number;
   readonly json?: true;
 }
 
@@ -33,7 +34,7 @@ const LEAST_SEQ_LENGTH = 5;
 const MOST_SEQ_LENGTH = 65535;
 
 export function prepareCommand(terminal: Terminal): Command {
-  return new Command('prepare')
+  return addRankOptions(new Command('prepare'))
     .requiredOption(
       '--input <file...>',
       'texts, plain or gzipped: a paragraph a line, a blank line between documents',
@@ -58,15 +59,14 @@ export function prepareCommand(terminal: Terminal): Command {
     .option('--seed <n>', 'of all random draws', whole, 12345)
     .option(
       '--workers <n>',
-      'threads; the result is the same with any number',
+      'threads; the result is the same with any number (default: one a core)',
       positiveWhole,
-      availableParallelism(),
     )
     .option('--json', 'print the counts as JSON')
-    .action((flags: PrepareFlags) => prepareShards(flags, terminal));
+    .action((flags: PrepareFlags) => withRanks(terminal, flags, prepareShards));
 }
 
-async function prepareShards(flags: PrepareFlags, { out, err }: Terminal): Promise<void> {
+async function prepareShards(flags: Ranked<PrepareFlags>, { out, err }: Terminal): Promise<void> {
   const { maxSeqLength, maxPredictionsPerSeq, shardPieces } = flags;
   if (maxSeqLength < LEAST_SEQ_LENGTH || maxSeqLength > MOST_SEQ_LENGTH)
     badInput('--max-seq-length', `${LEAST_SEQ_LENGTH} to ${MOST_SEQ_LENGTH}`, String(maxSeqLength));
@@ -97,7 +97,8 @@ async function prepareShards(flags: PrepareFlags, { out, err }: Terminal): Promi
     dupeFactor: flags.dupeFactor,
     heldOut: flags.heldOut,
     seed: flags.seed,
-    workers: flags.workers,
+    workers: flags.workers ?? flags.threads ?? availableParallelism(),
+    ranks: flags.ranks,
     ...given({ shardPieces }),
     onEvent: report,
   }).finally(() => progress?.clear());

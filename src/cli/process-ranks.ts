@@ -30,10 +30,14 @@ export function addShardingOption(command: Command): Command {
 }
 
 /** What a command is asked, and the ranks that do it. */
-export type Ranked<Flags> = Flags & { readonly ranks: Communicator };
+export type Ranked<Flags> = Flags & {
+  readonly ranks: Communicator;
+  /** This rank's share of the machine, unless told otherwise; undefined for a process that has it to itself. */
+  readonly threads?: number;
+};
 
-/** Joins the other ranks, if there are any, and does the work with them. Threads are this rank's share unless told. */
-export async function withRanks<Flags extends { readonly threads?: number }>(
+/** Joins the other ranks, if there are any, and does the work with them. */
+export async function withRanks<Flags extends object>(
   terminal: Terminal,
   flags: Flags,
   work: (flags: Ranked<Flags>, terminal: Terminal) => Promise<void>,

@@ -12,6 +12,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/index.ts';
 import { readTextFile } from '../checkpoint/text-file.ts';
+import { onFirstRank, singleProcess, type Communicator } from '../distributed/index.ts';
 import { badInput } from '../support/errors.ts';
 import { Vocabulary } from '../tokenizers/index.ts';
 import type { CorpusCounts } from './corpus-file.ts';
@@ -43,6 +44,8 @@ export interface PrepareOptions extends Omit<
   readonly shardPieces?: number;
   /** Threads; with one, all is done in the caller's. */
   readonly workers: number;
+  /** The ranks that share the shards; their output directory must be the same one. Alone unless told. */
+  readonly ranks?: Communicator;
   readonly onEvent?: (event: PrepareEvent) => void;
 }
 
@@ -58,37 +61,72 @@ export interface PrepareResult extends FinishedShards {
 const SHARD_PIECES = 1 << 22;
 
 /**
+ * Where several ranks prepare together, rank 0 tokenizes, each makes its part of the shards, and rank 0 then goes over all
+ * of them as if it went on with a run that was interrupted: by their records all are there, and it writes the manifest.
+ *
  * @throws BertramError `bad-input` for options, texts or a vocabulary that cannot be used, and for a directory that holds
  * anything but the same run; `not-found` for absent files; `failed` when the file system fails
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
-  const { outputDir, onEvent: emit = () => undefined } = options;
+  const { outputDir, onEvent: emit = () => undefined, ranks = singleProcess } = options;
   const vocabularyText = await readTextFile(options.vocab);
-  const recipe = await recipeOf(options, vocabularyText);
-  const finished = await finishedShards(outputDir, recipe);
+  const recipe = await onFirstRank(ranks, () => recipeOf(options, vocabularyText));
+  const finished = await onFirstRank(ranks, () => finishedShards(outputDir, recipe));
   if (finished !== undefined) return { corpus: undefined, ...finished };
 
   const workDirectory = workDirectoryOf(outputDir);
   const settings = { recipe, vocabularyText, corpusDirectory: workDirectory };
-  const known = await claimDirectory(outputDir, recipe);
-  let canBeResumed = known !== undefined;
   const workers = startWorkers(options.workers, settings);
   try {
-    if (known !== undefined) emit({ type: 'resumed' });
-    const corpus = known?.corpus ?? (await tokenizeCorpus(options.inputs, workDirectory, workers, emit));
+    const corpus = await onFirstRank(ranks, () => tokenizedCorpus(options, settings, workers, emit));
     const parts = await planParts(outputDir, settings, corpus, options.inputs);
-    if (known === undefined) await writeState(outputDir, { recipe, corpus });
-    canBeResumed = true;
-    const manifests = await writeParts(parts, workDirectory, workers, emit);
-    for (const [i, { directory }] of parts.entries())
-      await completeDirectory(directory, vocabularyText, manifests[i]!);
-    await rm(workDirectory, { recursive: true });
-    return { corpus, training: manifests.at(-1)!, heldOut: manifests.length > 1 ? manifests[0] : undefined };
-  } catch (error) {
-    if (!canBeResumed) await rm(workDirectory, { recursive: true, force: true });
-    throw error;
+    if (ranks.size > 1) {
+      await writeParts(
+        parts,
+        workDirectory,
+        workers,
+        emit,
+        ({ number }) => number % ranks.size === ranks.rank,
+      );
+      await ranks.barrier();
+    }
+    return await onFirstRank(ranks, async () => {
+      const manifests = await writeParts(parts, workDirectory, workers, emit);
+      for (const [i, { directory }] of parts.entries())
+        await completeDirectory(directory, vocabularyText, manifests[i]!);
+      await rm(workDirectory, { recursive: true });
+      return {
+        corpus,
+        training: manifests.at(-1)!,
+        heldOut: manifests.length > 1 ? manifests[0] : undefined,
+      };
+    });
   } finally {
     await Promise.all(workers.map((worker) => worker.close()));
+  }
+}
+
+/** The corpus in the work directory, of an unfinished run or new. From here on, a run that is killed can be gone on with. */
+async function tokenizedCorpus(
+  { outputDir, inputs }: PrepareOptions,
+  settings: WorkSettings,
+  workers: readonly PrepareWorker[],
+  emit: (event: PrepareEvent) => void,
+): Promise<CorpusCounts> {
+  const { recipe, corpusDirectory } = settings;
+  const known = await claimDirectory(outputDir, recipe);
+  if (known !== undefined) {
+    emit({ type: 'resumed' });
+    return known.corpus;
+  }
+  try {
+    const corpus = await tokenizeCorpus(inputs, corpusDirectory, workers, emit);
+    await planParts(outputDir, settings, corpus, inputs); // refuses a corpus that has too few documents
+    await writeState(outputDir, { recipe, corpus });
+    return corpus;
+  } catch (error) {
+    await rm(corpusDirectory, { recursive: true, force: true });
+    throw error;
   }
 }
 

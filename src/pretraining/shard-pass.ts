@@ -7,7 +7,7 @@ import { fileSha256 } from '../checkpoint/file-checksum.ts';
 import { formatRecord, parseRecord, schemas, totalCounts } from './manifest.ts';
 import type { Manifest, Part, ShardRecord } from './manifest.ts';
 import { inOrder } from './ordered-work.ts';
-import type { PrepareWorker } from './prepare-work.ts';
+import type { PrepareWorker, ShardJob } from './prepare-work.ts';
 import { shardJobs } from './shard-plan.ts';
 import type { PartPlan } from './shard-plan.ts';
 
@@ -25,13 +25,15 @@ export interface ShardPassEvent {
 /**
  * Writes the shards of all parts, but those that are there already by their record in the work directory.
  *
- * @returns what is to become the manifest of each part
+ * @param isWanted whether this call is to write a shard; all unless told
+ * @returns what is to become the manifest of each part, if all were wanted
  */
 export async function writeParts(
   parts: readonly PartPlan[],
   workDirectory: string,
   workers: readonly PrepareWorker[],
   emit: (event: ShardPassEvent) => void,
+  isWanted: (job: ShardJob) => boolean = () => true,
 ): Promise<Manifest[]> {
   const manifests: Manifest[] = [];
   const sizeOf = ({ documents, sizes, recipe }: PartPlan): number =>
@@ -42,7 +44,7 @@ export async function writeParts(
     const { part, directory, recipe, documents, sizes } = plan;
     await mkdir(directory, { recursive: true });
     const shards: ShardRecord[] = [];
-    const written = inOrder(shardJobs(plan), workers, async (worker, job) => {
+    const written = inOrder(wantedJobs(plan, isWanted), workers, async (worker, job) => {
       const recordPath = join(workDirectory, `${part}-${job.number}.json`);
       const finished = await finishedShard(recordPath, directory);
       const shard = finished ?? (await worker.writeShard(job));
@@ -66,6 +68,10 @@ export async function writeParts(
     });
   }
   return manifests;
+}
+
+function* wantedJobs(plan: PartPlan, isWanted: (job: ShardJob) => boolean): Generator<ShardJob> {
+  for (const job of shardJobs(plan)) if (isWanted(job)) yield job;
 }
 
 /** The record of a shard that an earlier run completed, if the file is what the record says. */
