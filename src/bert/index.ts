@@ -22,6 +22,7 @@ export {
   bertConfigOf,
   bertFiles,
   loadBertParameters,
+  restoreBert,
   saveBert,
   type BertLoadOptions,
   type BertTexts,

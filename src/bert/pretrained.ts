@@ -5,6 +5,7 @@ import {
   loadParameters,
   modelWeightsFile,
   openModelWeights,
+  readModelDirectory,
   writeFileAtomic,
   writeModelWeights,
   type FileToWrite,
@@ -43,7 +44,7 @@ export interface BertLoadOptions extends LoadOptions {
  */
 export async function loadBertParameters(
   { path }: ModelDirectory,
-  declared: readonly Parameter[],
+  declared: readonly Pick<Parameter, 'name' | 'shape'>[],
   { mayMiss = [], into, ...options }: BertLoadOptions = {},
 ): Promise<LoadedParameters> {
   const source = await openModelWeights(path);
@@ -66,6 +67,23 @@ export async function loadBertParameters(
   } finally {
     await source.close();
   }
+}
+
+/**
+ * Fills parameters with those of an earlier state of their model.
+ *
+ * @param directory where that is stored; nothing happens without one
+ * @returns whether there was one
+ */
+export async function restoreBert(
+  directory: string | undefined,
+  parameters: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>,
+): Promise<boolean> {
+  if (directory === undefined) return false;
+  const declared = Object.entries(parameters).map(([name, { shape }]) => ({ name, shape }));
+  const into = (name: string): Float32Array | undefined => parameters[name]?.data;
+  await loadBertParameters(await readModelDirectory(directory), declared, { into });
+  return true;
 }
 
 /** What a model directory holds besides its weights. */

@@ -9,6 +9,7 @@ import {
   bertInputs,
   loadBertParameters,
   padSequences,
+  restoreBert,
   saveBert,
   type BertConfig,
   type BertTexts,
@@ -78,6 +79,7 @@ export async function fineTuneClassifier(options: ClassifierFineTuningOptions): 
     {
       initialize: (state) => initialize(state, options),
       save: (state, progress) => checkpoints.write(state, progress, bertFiles(texts, state.valueTensors())),
+      load: async (state, step) => restoreBert(await checkpoints.find(step), state.valueViews()),
       ...(onEvent === undefined ? {} : { onEvent }),
       ...(signal === undefined ? {} : { signal }),
     },

@@ -31,6 +31,7 @@ import { given } from './model-options.ts';
 import { fraction, integer, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
 import { startOf, type RunStart } from './output-directory.ts';
 import { ProgressLine } from './progress-line.ts';
+import { recorded, weightFiles } from './run-recording.ts';
 import { stoppable } from './stop-signal.ts';
 import type { Output, Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
@@ -213,7 +214,7 @@ async function fineTune(
   { err }: Terminal,
 ) {
   const { outputDir } = flags;
-  const reporter = new TrainingReporter(err);
+  const reporter = new TrainingReporter(err, 'texts');
   const resumeFrom = await start.checkpointIn(outputDir);
   const options: FineTunedClassifierOptions = {
     examples,
@@ -238,11 +239,19 @@ async function fineTune(
       saveSteps: flags.saveSteps,
       ...given({ maxSteps: flags.maxSteps, threads: flags.threads }),
     },
-    onEvent: (event) => reporter.report(event),
   };
+  const weights = flags.model === undefined ? [] : await weightFiles(flags.model);
+  const files = [['training data', flags.file], ...weights.map((path) => ['starting weights', path])] as [
+    string,
+    string,
+  ][];
+  const recording = { outputDir, flags, files, resumes: start.resumes, threads: flags.threads, reporter };
   return stoppable(
     (text) => reporter.note(text),
-    (signal) => trainFineTunedClassifier({ ...options, signal }),
+    (signal) =>
+      recorded({ ...recording, task: 'text classification' }, (onEvent) =>
+        trainFineTunedClassifier({ ...options, signal, onEvent }),
+      ),
   );
 }
 

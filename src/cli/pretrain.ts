@@ -11,14 +11,15 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { badInput, BertramError } from '../support/errors.ts';
+import { addBestModelOptions, bestModelOptions } from './evaluation-options.ts';
 import { trainingPrecisionOption } from './model-options.ts';
 import { addShardingOption, withRanks } from './process-ranks.ts';
 import { fraction, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
-import type { PretrainingFlags } from './pretraining-flags.ts';
+import { PRETRAINING_METRICS, type PretrainingFlags } from './pretraining-flags.ts';
 import type { Terminal } from './terminal.ts';
 
 export function pretrainCommand(terminal: Terminal): Command {
-  return addShardingOption(new Command('pretrain'))
+  return addBestModelOptions(addShardingOption(new Command('pretrain')))
     .option('--data <dir>', 'shards of `bertram prepare` or TFRecord files; of a recipe, where its data lie')
     .option('--config <file>', 'a preset (tiny, mini, small, medium, base, large), config.json or recipe')
     .option('--output-dir <dir>', 'where the model, its checkpoints and results go')
@@ -93,6 +94,7 @@ function checkFlags(flags: PretrainingFlags): void {
   const uses = [evalData, flags.evalSteps, flags.evalBatchSize, flags.maxEvalExamples];
   if (!doEval && uses.some((use) => use !== undefined))
     badInput('evaluation', '--do-eval', 'only options of it');
+  bestModelOptions(flags, flags.evalSteps !== undefined, PRETRAINING_METRICS);
   if (data !== undefined && join(data) === join(outputDir))
     badInput('--output-dir', 'another directory than --data', outputDir);
 }

@@ -1,5 +1,16 @@
+import type { BestModelFlags, MetricNames } from './evaluation-options.ts';
+
+/** Of its evaluations, the one that decides by default first. */
+export const PRETRAINING_METRICS: MetricNames = [
+  'loss',
+  'mlm_loss',
+  'mlm_accuracy',
+  'nsp_loss',
+  'nsp_accuracy',
+];
+
 /** What `bertram pretrain` is asked, as commander hands it over. */
-export interface PretrainingFlags {
+export interface PretrainingFlags extends BestModelFlags {
   readonly data?: string;
   readonly config?: string;
   readonly outputDir?: string;

@@ -43,6 +43,8 @@ export class TrainingReporter {
   report(event: TrainingEvent): void {
     switch (event.type) {
       case 'begin': {
+        this.#losses = [];
+        this.#evaluation = undefined;
         const resumed = event.step > 0 ? `, resumed at ${event.step}` : '';
         this.note(`${event.examples} ${this.#examples}, ${event.totalSteps} updates${resumed}`);
         break;

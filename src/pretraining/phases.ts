@@ -100,6 +100,7 @@ export type RunOptions = Pick<
   | 'loggingSteps'
   | 'saveSteps'
   | 'evalSteps'
+  | 'best'
   | 'threads'
   | 'linearPrecision'
   | 'ranks'

@@ -3,7 +3,14 @@
  * both losses summed, and a model directory at the end that transformers loads as `BertForPreTraining`.
  */
 import { mkdir } from 'node:fs/promises';
-import { bertFiles, loadBertParameters, saveBert, type BertConfig, type BertTexts } from '../bert/index.ts';
+import {
+  bertFiles,
+  restoreBert,
+  loadBertParameters,
+  saveBert,
+  type BertConfig,
+  type BertTexts,
+} from '../bert/index.ts';
 import { readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
 import { onFirstRank, singleProcess } from '../distributed/index.ts';
 import { badInput } from '../support/errors.ts';
@@ -92,6 +99,8 @@ export async function pretrain(options: PretrainingOptions): Promise<Pretraining
     );
     // A run that is resumed at its end has nothing left to do, and has not been evaluated.
     if (evaluation !== undefined) metrics ??= await evaluate(state);
+    const best = options.training.best?.load ? progress.best?.step : undefined;
+    if (best !== undefined) metrics = loggedMetrics(progress, best) ?? metrics;
     await onFirstRank(ranks, async () => {
       await saveBert(outputDir, textsOf(options), state.valueTensors());
       await writeTrainerState(outputDir, progress);
@@ -109,9 +118,18 @@ function hooksOf(options: PretrainingOptions): TrainingHooks {
     initialize: (state) => initialize(state, options),
     save: (state, progress) =>
       checkpoints.write(state, progress, bertFiles(textsOf(options), state.valueTensors())),
+    load: async (state, step) => restoreBert(await checkpoints.find(step), state.valueViews()),
     ...(onEvent === undefined ? {} : { onEvent }),
     ...(signal === undefined ? {} : { signal }),
   };
+}
+
+/** What the log has of the evaluation after an update. */
+function loggedMetrics({ logHistory }: TrainingProgress, step: number): PretrainingMetrics | undefined {
+  const entry = logHistory.find((candidate) => candidate.step === step && 'eval_loss' in candidate);
+  if (entry === undefined) return undefined;
+  const metrics = Object.entries(entry).filter(([name]) => name.startsWith('eval_'));
+  return Object.fromEntries(metrics) as unknown as PretrainingMetrics;
 }
 
 /** Random weights, those of the model to start from, or a checkpoint with its moments. */

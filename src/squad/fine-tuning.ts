@@ -9,6 +9,7 @@ import {
   bertForQuestionAnswering,
   bertInputs,
   loadBertParameters,
+  restoreBert,
   saveBert,
   spanLoss,
   type BertConfig,
@@ -92,7 +93,7 @@ export async function fineTune(options: FineTuningOptions): Promise<TrainingResu
   const { state, progress, result } = await train(objective, data, options.training, {
     initialize: (state) => initialize(state, options),
     save: (state, progress) => checkpoints.write(state, progress, bertFiles(texts, state.valueTensors())),
-    load: (state, step) => restore(state, checkpoints, step),
+    load: async (state, step) => restoreBert(await checkpoints.find(step), state.valueViews()),
     ...(evaluate === undefined ? {} : { evaluate }),
     ...(onEvent === undefined ? {} : { onEvent }),
     ...(signal === undefined ? {} : { signal }),
@@ -164,15 +165,6 @@ async function initialize(
   if (resumeFrom !== undefined) return readCheckpoint(resumeFrom, state);
   onLoaded?.(loaded);
   return undefined;
-}
-
-/** Back to the weights of an earlier update. */
-async function restore(state: TrainingState, checkpoints: Checkpoints, step: number): Promise<boolean> {
-  const directory = await checkpoints.find(step);
-  if (directory === undefined) return false;
-  const into = (name: string): Float32Array => state.viewOf(state.values, name).data;
-  await loadBertParameters(await readModelDirectory(directory), state.parameters, { into });
-  return true;
 }
 
 function withDropout(config: BertConfig, rate: number): BertConfig {

@@ -77,8 +77,9 @@ describe('a run', () => {
     expect(exitCode).toBe(0);
     expect(out).toMatch(/^eval_mlm_accuracy +\d/m);
     expect((await readdir(inside('one'))).sort()).toEqual([
-      ...['checkpoint-4', 'config.json', 'eval_results.json', 'model.safetensors', 'tokenizer_config.json'],
-      ...['train_results.json', 'trainer_state.json', 'vocab.txt'],
+      ...['checkpoint-4', 'config.json', 'eval_results.json', 'model.safetensors', 'report.html'],
+      ...['report.json', 'runs', 'tokenizer_config.json', 'train_results.json', 'trainer_state.json'],
+      'vocab.txt',
     ]);
     expect(await json('one', 'config.json')).toMatchObject({ architectures: ['BertForPreTraining'] });
     expect(await json('one', 'eval_results.json')).toMatchObject({
