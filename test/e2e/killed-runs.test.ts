@@ -75,7 +75,15 @@ describe.skipIf(process.platform === 'win32')('a run that is asked to stop (need
           stderr,
         ) ?? [];
       expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
-      expect(readdirSync(output)).toEqual([`checkpoint-${step}`]);
+      const names = readdirSync(output);
+      expect(names.filter((name) => name.startsWith('checkpoint-'))).toEqual([`checkpoint-${step}`]);
+      for (const result of [
+        'model.safetensors',
+        'train_results.json',
+        'trainer_state.json',
+        'eval_results.json',
+      ])
+        expect(names).not.toContain(result);
       await verifyCheckpoint(join(output, `checkpoint-${step}`));
     },
   );

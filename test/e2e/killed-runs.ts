@@ -96,7 +96,18 @@ export async function trainingCommands(directory: string): Promise<TrainingComma
   const pretrain = [
     ...['pretrain', '--data', inside('shards'), '--config', join(MODEL, 'config.json'), '--json'],
     ...['--train_batch_size', '4', '--num_train_steps', '40', '--learning_rate', '1e-3', '--do_eval'],
-    ...['--eval_steps', '6', '--save_checkpoints_steps', '2', '--logging_steps', '7', '--threads', '1'],
+    ...[
+      '--max_eval_examples',
+      '9',
+      '--eval_steps',
+      '6',
+      '--save_checkpoints_steps',
+      '2',
+      '--logging_steps',
+      '7',
+      '--threads',
+      '1',
+    ],
     ...['--group_by_length'],
   ];
   return [
