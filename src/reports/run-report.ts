@@ -53,6 +53,8 @@ export class RunReport {
   /** Of the updates since the last entry of the log. */
   #sinceEntry = { samples: 0, seconds: 0 };
   #writing: Promise<void> = Promise.resolve();
+  /** The last that is to be written. */
+  #newest: RunRecord | undefined;
   #hasFailed = false;
 
   private constructor(options: RunReportOptions, record: RunRecord, earlierRun: string | undefined) {
@@ -188,12 +190,14 @@ export class RunReport {
     return seconds > 0 ? { 'train/samples_per_second': samples / seconds } : {};
   }
 
-  /** After what is being written, and never twice at a time. */
+  /** After what is being written; what waits longer than the next one is not written at all. */
   #write(): void {
     this.#record.updates = [...this.#curve.points];
     const record = structuredClone(this.#record);
+    this.#newest = record;
     const { outputDir } = this.#options;
     this.#writing = this.#writing.then(async () => {
+      if (record !== this.#newest) return;
       try {
         const { reportPage } = await import('./report-page.ts');
         await writeFileAtomic(join(outputDir, RECORD_FILE), `${JSON.stringify(record)}\n`);
