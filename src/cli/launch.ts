@@ -107,7 +107,11 @@ async function runOnce(
   const receiver = {
     onLine: (rank: number, stream: 'stdout' | 'stderr', line: string): void => {
       if (stream === 'stdout') writes.push(out.line(line).then(() => out.flush()));
-      else if (records.readErrorLine(rank, line)) err.write(`${line}\n`);
+      else {
+        // What the others say after one has failed follows from that, or is the same once more.
+        const isLate = records.firstToFail !== undefined && records.firstToFail.rank !== rank;
+        if (records.readErrorLine(rank, line) && !isLate) err.write(`${line}\n`);
+      }
     },
     onOwnLine: (line: string): void => {
       ownLines.push(line);

@@ -77,7 +77,7 @@ check(
 );
 check('onFirstRank', [await onFirstRank(ranks, () => Promise.resolve(rank + 42))], () => 42);
 const refused = await onFirstRank(ranks, () => Promise.reject(new Error('no'))).catch(
-  (error: Error) => error,
+  (error: unknown) => error,
 );
 if (!(refused instanceof Error) || refused.message !== 'no')
   wrong.push(`rank ${rank}: onFirstRank: an error`);
