@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listCheckpoints, verifyCheckpoint } from '../../src/training/index.ts';
 import { trainingCommands } from '../e2e/killed-runs.ts';
 import { run } from './captured-terminal.ts';
 
@@ -153,4 +154,16 @@ it('a leftover of a killed run alone does not make a directory one that is in us
   expect((await run(args(output))).exitCode).toBe(0);
   expect(readdirSync(output)).not.toContain('.partial-checkpoint-3');
   sameResult(output);
+});
+
+it('a run whose numbers break ends with one line, and its last good checkpoint stays', async () => {
+  const output = inside('broken');
+  const { exitCode, err } = await run(args(output, '--learning_rate', '1e30', '--save_steps', '1'));
+  expect(exitCode).toBe(1);
+  expect(err.trimEnd().split('\n').at(-1)).toMatch(
+    /^bertram finetune: training: expected finite numbers at step \d+, got loss NaN: \w+_\d+ in bert\S* \(\S+\) is -?(Infinity|NaN) at \[/,
+  );
+  const checkpoints = await listCheckpoints(output);
+  expect(checkpoints.length).toBeGreaterThan(0);
+  for (const checkpoint of checkpoints) await verifyCheckpoint(checkpoint);
 });

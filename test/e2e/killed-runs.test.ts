@@ -11,7 +11,13 @@ import { fileSha256 } from '../../src/checkpoint/index.ts';
 import { Random } from '../../src/support/random.ts';
 import { verifyCheckpoint } from '../../src/training/index.ts';
 import { run } from '../cli/captured-terminal.ts';
-import { bundledProgram, killAndResume, trainingCommands, type TrainingCommand } from './killed-runs.ts';
+import {
+  BEGUN,
+  bundledProgram,
+  killAndResume,
+  trainingCommands,
+  type TrainingCommand,
+} from './killed-runs.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bertram-killed-'));
 let program: string;
@@ -52,7 +58,7 @@ describe.skipIf(process.platform === 'win32')('a run that is asked to stop (need
     child.stderr.on('data', (chunk: Buffer) => {
       const before = stderr;
       stderr += chunk.toString();
-      if (stderr.includes('step 7/') && !before.includes('step 7/')) child.kill(signal);
+      if (BEGUN.test(stderr) && !BEGUN.test(before)) child.kill(signal);
     });
     const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
     return { status, stdout, stderr };

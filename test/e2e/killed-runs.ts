@@ -18,6 +18,9 @@ import { run } from '../cli/captured-terminal.ts';
 
 const MODEL = resolve('test/golden/bert');
 
+/** What a run says when it begins to train. */
+export const BEGUN = /(windows|examples), \d+ updates/;
+
 /** A command that trains, without its output directory. */
 export interface TrainingCommand {
   readonly name: string;
@@ -63,7 +66,7 @@ export async function bundledProgram(name: string): Promise<string> {
   return join(outdir, 'stdin.mjs');
 }
 
-/** Small data, and the two commands over them: 40 updates each, with dropout, shuffling and an uneven log. */
+/** Small data, and the two commands over them: 24 updates each, with dropout, shuffling and an uneven log. */
 export async function trainingCommands(directory: string): Promise<TrainingCommand[]> {
   await mkdir(directory, { recursive: true });
   const inside = (...path: string[]): string => join(directory, ...path);
@@ -90,12 +93,12 @@ export async function trainingCommands(directory: string): Promise<TrainingComma
   const finetune = [
     ...['finetune', '--model_name_or_path', MODEL, '--train_file', inside('squad.json'), '--do_train'],
     ...['--max_seq_length', '96', '--doc_stride', '16', '--per_device_train_batch_size', '1'],
-    ...['--gradient_accumulation_steps', '2', '--num_train_epochs', '5', '--learning_rate', '1e-3'],
+    ...['--gradient_accumulation_steps', '2', '--num_train_epochs', '3', '--learning_rate', '1e-3'],
     ...['--save_steps', '1', '--save_total_limit', '2', '--logging_steps', '7', '--threads', '1'],
   ];
   const pretrain = [
     ...['pretrain', '--data', inside('shards'), '--config', join(MODEL, 'config.json'), '--json'],
-    ...['--train_batch_size', '4', '--num_train_steps', '40', '--learning_rate', '1e-3', '--do_eval'],
+    ...['--train_batch_size', '4', '--num_train_steps', '24', '--learning_rate', '1e-3', '--do_eval'],
     ...[
       '--max_eval_examples',
       '9',
@@ -182,7 +185,7 @@ async function attempt({ program, command }: KillOptions, output: string, random
   const begun = new Promise<void>((resolve) => {
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
-      if (!/(windows|examples), \d+ updates/.test(stderr)) return;
+      if (!BEGUN.test(stderr)) return;
       hasBegun = true;
       resolve();
     });
