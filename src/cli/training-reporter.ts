@@ -136,7 +136,9 @@ export class TrainingReporter {
     if (name !== undefined && value !== undefined) {
       const before =
         best === undefined || best.step === step ? '' : `, best ${rounded(best.value)} at ${best.step}`;
-      this.#evaluation = `${name} ${rounded(value)} at ${step}${before}`;
+      const evaluation = `${name} ${rounded(value)} at ${step}${before}`;
+      this.#evaluation = evaluation;
+      if (this.#view !== undefined) this.#view = { ...this.#view, evaluation };
     }
     this.note(`step ${step}/${totalSteps}  ${shown.join('  ')}${isBest}`);
   }
