@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { FileToWrite } from '../checkpoint/index.ts';
 import { formatJson, readJsonFile } from './json-file.ts';
-import type { RunSettings } from './run-settings.ts';
+import { badInput } from '../support/errors.ts';
+import { compareSettings, type RunSettings } from './run-settings.ts';
 import type { LogSums } from './training-log.ts';
+import type { RunLength } from './training-options.ts';
 
 export const RUN_STATE_FILE = 'run_state.json';
 
@@ -52,3 +54,28 @@ export async function readRunState(directory: string): Promise<RunState> {
   const { since_entry: sinceEntry, run } = file.log_sums;
   return { position: file.position, settings: file.settings, logSums: { sinceEntry, run } };
 }
+
+/**
+ * Whether a checkpoint is of this run.
+ *
+ * @returns what differs and may
+ * @throws BertramError `bad-input` naming what differs and must not
+ */
+export function checkResumed(
+  resumed: RunState & { readonly step: number },
+  settings: RunSettings,
+  length: RunLength,
+): string[] {
+  const warnings = compareSettings(resumed.settings, settings);
+  const [before, now] = [resumed.position, positionAfter(resumed.step, length)];
+  if (before.epoch !== now.epoch || before.update !== now.update) {
+    const told = ({ epoch, update }: DataPosition): string => `update ${update} of epoch ${epoch}`;
+    badInput('training: checkpoint', `${told(now)} after ${resumed.step} updates`, told(before));
+  }
+  return warnings;
+}
+
+export const positionAfter = (step: number, { updatesPerEpoch }: RunLength): DataPosition => ({
+  epoch: Math.floor(step / updatesPerEpoch),
+  update: step % updatesPerEpoch,
+});

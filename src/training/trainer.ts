@@ -10,8 +10,8 @@ import { badInput } from '../support/errors.ts';
 import { BestModel, type BestRecord } from './best-model.ts';
 import { nonFiniteError, requireFiniteParameters } from './non-finite.ts';
 import { Pace } from './pace.ts';
-import { compareSettings, runSettings, type RunSettings } from './run-settings.ts';
-import type { DataPosition, RunState } from './run-state.ts';
+import { runSettings } from './run-settings.ts';
+import { checkResumed, positionAfter, type RunState } from './run-state.ts';
 import { gatherMoments, shareStart } from './state-transfer.ts';
 import { TrainStep, type Objective } from './train-step.ts';
 import {
@@ -21,13 +21,7 @@ import {
   type LogEntry,
   type LogHistory,
 } from './training-log.ts';
-import {
-  checkTrainingOptions,
-  runLength,
-  type Interval,
-  type RunLength,
-  type TrainingOptions,
-} from './training-options.ts';
+import { checkTrainingOptions, runLength, type Interval, type TrainingOptions } from './training-options.ts';
 import type { TrainingState } from './training-state.ts';
 import { TrainingStopped } from './training-stopped.ts';
 import { backward, ownParts, updatesFrom } from './updates.ts';
@@ -270,26 +264,6 @@ async function loadBest(
     onEvent?.({ type: 'warning', text });
   }
 }
-
-/**
- * Whether a checkpoint is of this run.
- *
- * @returns what differs and may
- */
-function checkResumed(resumed: TrainingProgress, settings: RunSettings, length: RunLength): string[] {
-  const warnings = compareSettings(resumed.settings, settings);
-  const [before, now] = [resumed.position, positionAfter(resumed.step, length)];
-  if (before.epoch !== now.epoch || before.update !== now.update) {
-    const told = ({ epoch, update }: DataPosition): string => `update ${update} of epoch ${epoch}`;
-    badInput('training: checkpoint', `${told(now)} after ${resumed.step} updates`, told(before));
-  }
-  return warnings;
-}
-
-const positionAfter = (step: number, { updatesPerEpoch }: RunLength): DataPosition => ({
-  epoch: Math.floor(step / updatesPerEpoch),
-  update: step % updatesPerEpoch,
-});
 
 /** The learning rate of each update, numbered from 1. */
 function learningRates(options: TrainingOptions, totalSteps: number): (step: number) => number {
