@@ -39,5 +39,5 @@ try {
     );
   }
 } finally {
-  await rm(directory, { recursive: true, force: true });
+  for (const made of [directory, 'out/kill-test']) await rm(made, { recursive: true, force: true });
 }
