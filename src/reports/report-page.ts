@@ -117,7 +117,7 @@ function chartFigure({ title, svg, series }: ReportChart): Html {
   const words = series.map(inWords).join('; ');
   const described = svg.replace('role="img"', html`role="img" aria-label="${`${title}: ${words}`}"`.text);
   return html`<figure>
-    ${new Html(described)}
+    <div class="plot" tabindex="0">${new Html(described)}</div>
     <figcaption>${words}.</figcaption>
     <details>
       <summary>The figures</summary>

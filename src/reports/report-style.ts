@@ -18,7 +18,8 @@ p{margin:0 0 12px;max-width:70ch}
 .figures small{display:block;font:13px/1.4 system-ui,sans-serif;color:var(--soft)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:20px}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:12px;overflow:hidden}
-figure svg{display:block;width:100%;height:auto}
+.plot{overflow-x:auto}
+figure svg{display:block;width:100%;min-width:520px;height:auto}
 figcaption{padding:0 18px 12px;color:var(--soft);font-size:14px}
 details{border-top:1px solid var(--line)}
 summary{padding:10px 18px;cursor:pointer;color:var(--accent);font-size:14px}

@@ -89,6 +89,22 @@ describe('a run', () => {
     expect((log as { step: number }[]).map(({ step }) => step)).toEqual([3, 6, 6]);
   });
 
+  it('ends with its best model, whose evaluation is the one that is told', async () => {
+    // Loss falls, so that the best by the wrong direction is an early one.
+    const best = ['--load_best_model_at_end', '--metric_for_best_model', 'mlm_loss', '--greater_is_better'];
+    const { exitCode, err } = await run(args('best', '--do-eval', '--eval-steps', '1', ...best));
+    expect(err).toContain('(the best eval_mlm_loss)');
+    expect(exitCode).toBe(0);
+    const { log_history: log, ...state } = await json('best', 'trainer_state.json');
+    const evaluations = (log as Record<string, number>[]).filter((entry) => 'eval_mlm_loss' in entry);
+    const losses = evaluations.map((entry) => entry['eval_mlm_loss']!);
+    const step = 1 + losses.indexOf(Math.max(...losses));
+    expect(step).toBeLessThan(6);
+    expect(state).toMatchObject({ best_metric: Math.max(...losses), best_global_step: step });
+    expect(await weights('best')).toEqual(await weights(join('best', `checkpoint-${step}`)));
+    expect(await json('best', 'eval_results.json')).toMatchObject({ eval_mlm_loss: Math.max(...losses) });
+  });
+
   it('goes on from its newest checkpoint to the same weights, and auto starts where there is none', async () => {
     const before = await weights('one');
     const resumed = await run(args('one', '--resume-from-checkpoint', '--save-checkpoints-steps', '4'));
