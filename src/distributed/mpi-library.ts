@@ -146,7 +146,9 @@ function firstThatLoads(names: readonly string[]): Library | undefined {
   for (const name of names) {
     try {
       // Open MPI loads its parts by itself, and these look for its symbols among those of the program.
-      return koffi.load(name, { global: true });
+      const library = koffi.load(name, { global: true });
+      keepLoaded(name);
+      return library;
     } catch {
       continue;
     }
@@ -183,4 +185,17 @@ function nameOf(library: Library): string {
   } catch {
     return 'another library';
   }
+}
+
+/** Flags of `dlopen`: resolve symbols as they are used, and keep the library for as long as the process lives. */
+const RTLD_LAZY = 1;
+const RTLD_NODELETE = process.platform === 'darwin' ? 0x80 : 0x1000;
+
+/**
+ * Keeps the library in memory when koffi closes it at the end of the process. It has left something in the threads that
+ * called it, which its own code cleans up when they end, later: without the code, the process would crash.
+ */
+function keepLoaded(name: string): void {
+  const dlopen = koffi.load(null).func('dlopen', P, ['str', I]) as (name: string, flags: number) => unknown;
+  dlopen(name, RTLD_LAZY | RTLD_NODELETE);
 }

@@ -117,8 +117,11 @@ export class OpenMpi implements Communicator {
     await this.#call('MPI_Barrier', functions.MPI_Barrier, [handles.world]);
   }
 
+  /** Waits for the others with all else standing still: MPI ends in the thread in which it began. */
   async close(): Promise<void> {
-    await this.#call('MPI_Finalize', this.#library.functions.MPI_Finalize, []);
+    await this.barrier();
+    const status = this.#library.functions.MPI_Finalize();
+    if (status !== SUCCESS) throw new BertramError('failed', `MPI_Finalize: rank ${this.rank}: ${status}`);
     this.#closed = true;
   }
 
