@@ -12,7 +12,7 @@ p{margin:0 0 12px;max-width:70ch}
 .state{display:inline-block;margin-left:10px;padding:1px 10px;border:1px solid currentColor;border-radius:99px;color:var(--accent);letter-spacing:.04em}
 .state.finished{color:var(--good)}.state.failed{color:var(--bad)}
 .lead{color:var(--soft)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));margin:28px 0 0;background:var(--card);border:1px solid var(--line);border-radius:12px;overflow:hidden}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(150px,22%),1fr));margin:28px 0 0;background:var(--card);border:1px solid var(--line);border-radius:12px;overflow:hidden}
 .figures div{padding:16px 18px;box-shadow:1px 1px 0 var(--line)}
 .figures dd{margin:2px 0 0;font:600 26px/1.2 ui-serif,Georgia,serif;font-variant-numeric:tabular-nums}
 .figures small{display:block;font:13px/1.4 system-ui,sans-serif;color:var(--soft)}

@@ -4,7 +4,7 @@
  *
  * Training is worth more than its report: what cannot be written is told once, and the run goes on.
  */
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/index.ts';
 import { messageOf } from '../support/errors.ts';
@@ -73,6 +73,7 @@ export class RunReport {
     } catch (error) {
       warn(`${messageOf(error)}; the report begins anew`);
     }
+    if (resumes) await removeLeftovers(outputDir);
     const runs = resumes ? await readdir(join(outputDir, RUNS_DIRECTORY)).catch(() => []) : [];
     return new RunReport(options, newRecord(options, earlier), runs.sort().at(-1));
   }
@@ -220,6 +221,13 @@ export class RunReport {
     if (!this.#hasFailed) this.#options.warn(`the report of the run is not complete: ${messageOf(error)}`);
     this.#hasFailed = true;
   }
+}
+
+/** Half-written files of a session that was killed. */
+async function removeLeftovers(outputDir: string): Promise<void> {
+  const names = await readdir(outputDir).catch(() => []);
+  const leftovers = names.filter((name) => /^\.report\.(html|json)\.[0-9a-f]+\.tmp$/.test(name));
+  for (const name of leftovers) await rm(join(outputDir, name), { force: true }).catch(() => undefined);
 }
 
 /** As transformers' `rewrite_logs`: `eval_f1` is `eval/f1`, `loss` is `train/loss`. */
