@@ -5,7 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTextFileIfPresent } from '../checkpoint/index.ts';
-import { gatherValues } from '../distributed/index.ts';
+import { gatherValues, onFirstRank } from '../distributed/index.ts';
 import type { EvaluationMetrics } from '../pipelines/index.ts';
 import { badInput } from '../support/errors.ts';
 import type { TrainingResult } from '../training/index.ts';
@@ -43,7 +43,8 @@ export async function finetuneSeeds(
 ): Promise<SeedsReport> {
   const { outputDir, ranks } = flags;
   const resumes = flags.resumeFromCheckpoint !== undefined;
-  if (!resumes && !flags.overwriteOutputDir) await requireEmpty(outputDir);
+  // Before any rank writes into it.
+  if (!resumes && !flags.overwriteOutputDir) await onFirstRank(ranks, () => requireEmpty(outputDir));
   const runs: SeedRun[] = [];
   for (const [i, seed] of seeds.entries()) {
     const directory = join(outputDir, `seed-${seed}`);
