@@ -11,7 +11,7 @@ export interface RecordingOptions {
   /** What is trained: `question answering`. */
   readonly task: string;
   /** What the command was asked. */
-  readonly flags: object;
+  readonly flags: object & { readonly ranks?: { readonly size: number } };
   /** Files that training reads, by what they are to it. */
   readonly files: readonly (readonly [role: string, path: string])[];
   /** Whether the run may go on with what is in its directory. */
@@ -33,7 +33,8 @@ export async function recorded<Result>(
   for (const [role, path] of files) read.push(await hashedFile(role, path));
   const report = await RunReport.open(
     {
-      ...{ outputDir, task, files: read, configuration: settingsOf(flags) },
+      ...{ outputDir, task, files: read },
+      configuration: { ...settingsOf(flags), ranks: String(flags.ranks?.size ?? 1) },
       command: shellCommand(['bertram', ...process.argv.slice(2)]),
       ...(threads === undefined ? {} : { threads }),
       warn: (text) => reporter.warn(text),
