@@ -41,8 +41,14 @@ import {
   type Tensor,
 } from '../graph/index.ts';
 
+/** What a rule may read of a node; the results of the forward pass may be recomputed ones. */
+export type DifferentiatedNode<Name extends OpName = OpName> = Pick<
+  Node<Name>,
+  'op' | 'inputs' | 'outputs' | 'attributes' | 'label'
+>;
+
 export type GradientRule<Name extends OpName = OpName> = (
-  node: Node<Name>,
+  node: DifferentiatedNode<Name>,
   upstream: Tensor,
 ) => readonly (Tensor | undefined)[];
 
@@ -54,7 +60,7 @@ function noRule(node: { readonly label: string }): never {
   throw new BertramError('unsupported', `gradient: ${node.label} cannot be differentiated`);
 }
 
-const output = (node: Node): Tensor => node.outputs[0]!;
+const output = (node: Pick<Node, 'outputs'>): Tensor => node.outputs[0]!;
 
 /** [..., C] to [N, C]. */
 const asRows = (x: Tensor): Tensor => reshape(x, [product(x.shape.slice(0, -1)), x.shape.at(-1)!]);
@@ -155,6 +161,7 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Name> } = 
     const zg = multiply(kept!, g);
     return [subtract(zg, multiply(probabilities!, sum(zg, [-1], true)))];
   },
+  after: (_, g) => [g],
   attention: ({ inputs, attributes: { heads } }, g) => attentionGradient(inputs, heads, g),
 };
 

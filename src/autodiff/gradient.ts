@@ -3,9 +3,14 @@
  *
  * The walk visits nodes from the loss back to the inputs, hands each node's gradient to its rule, and adds up what
  * reaches a tensor along several ways. Un-broadcasting is done here, once, and not in the rules.
+ *
+ * The walk's order is also that of the computation, as far as memory goes: it goes on when the gradients that were wanted
+ * of a node are there, so that what they read of the forward pass can be freed. An engine that is free to choose may put
+ * all of them off to the end, and keep everything until then.
  */
 import {
   add,
+  after,
   describe,
   nodesOf,
   reshape,
@@ -18,6 +23,15 @@ import {
 } from '../graph/index.ts';
 import { BertramError } from '../support/errors.ts';
 import { gradientRules, type GradientRule } from './gradient-rules.ts';
+import { Recomputation } from './recomputation.ts';
+
+export interface GradientOptions {
+  /**
+   * The nodes whose results are not kept for the backward pass: it computes those that it needs a second time. Of none
+   * unless told.
+   */
+  readonly recompute?: ((node: Node) => boolean) | undefined;
+}
 
 /**
  * The gradients of a scalar with respect to tensors.
@@ -27,7 +41,11 @@ import { gradientRules, type GradientRule } from './gradient-rules.ts';
  * @returns one gradient for each of `wrt`, in its shape
  * @throws BertramError `bad-graph` when the loss is not a scalar, or does not depend on one of `wrt`
  */
-export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+export function gradient(
+  loss: Tensor,
+  wrt: readonly Tensor[],
+  { recompute }: GradientOptions = {},
+): Tensor[] {
   if (loss.shape.length !== 0 || loss.dtype !== 'float32') {
     throw new BertramError(
       'bad-graph',
@@ -38,9 +56,11 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const wanted = new Set(wrt);
   const nodes = nodesOf([loss]);
   const leading = nodesTowards(nodes, wanted);
+  const recomputation = recompute === undefined ? undefined : new Recomputation(recompute);
 
+  let finished: Tensor[] = [];
   for (const node of nodes.reverse()) {
-    const upstream = gradients.get(node.outputs[0]!);
+    const reached = gradients.get(node.outputs[0]!);
     const side = node.outputs.slice(1).find((output) => gradients.has(output));
     if (side !== undefined) {
       throw new BertramError(
@@ -48,15 +68,18 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
         `gradient: output ${side.index} of ${node.label} has no derivative`,
       );
     }
-    if (upstream === undefined || !leading.has(node)) continue;
+    if (reached === undefined || !leading.has(node)) continue;
     const rule = gradientRules[node.op] as GradientRule;
     scoped(node.scope === '' ? 'gradient' : `${node.scope}.gradient`, () => {
-      rule(node, upstream).forEach((contribution, i) => {
+      const upstream = finished.reduce(after, reached);
+      finished = [];
+      rule(recomputation?.view(node, upstream) ?? node, upstream).forEach((contribution, i) => {
         const target = node.inputs[i]!;
         if (contribution === undefined || !(wanted.has(target) || leading.has(target.node))) return;
         const fitted = sumTo(contribution, target);
         const existing = gradients.get(target);
         gradients.set(target, existing === undefined ? fitted : add(existing, fitted));
+        if (wanted.has(target)) finished.push(fitted);
       });
     });
   }

@@ -1,1 +1,1 @@
-export { gradient } from './gradient.ts';
+export { gradient, type GradientOptions } from './gradient.ts';

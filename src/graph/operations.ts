@@ -167,3 +167,6 @@ export const attention = (
   heads: number,
 ): Tensor =>
   apply('attention', mask === undefined ? [query, key, value] : [query, key, value, mask], { heads });
+
+/** x as it is, for readers that shall not run before `other` is there. */
+export const after = (x: Tensor, other: Tensor): Tensor => apply('after', [x, other], {});

@@ -90,6 +90,9 @@ export interface OpAttributes {
    * where a key is padding; gives [B, S, H]. One op, so that inference runs a fused kernel.
    */
   attention: { readonly heads: number };
+
+  /** The first input, once the second is there too: the same numbers, but nothing that reads them can run earlier. */
+  after: object;
 }
 
 export type OpName = keyof OpAttributes;

@@ -308,6 +308,10 @@ export const shapeRules: { readonly [Name in OpName]: ShapeRule<Name> } = {
     last(type.shape, 'expected x of rank 1 or more');
     return [type, type];
   },
+  after: (inputs) => {
+    arity(inputs, 2);
+    return [inputs[0]!];
+  },
   attention: (inputs, { heads }) => {
     expect(inputs.length === 3 || inputs.length === 4, 'expected query, key, value and perhaps mask');
     const [query, key, value, mask] = inputs as [ValueType, ValueType, ValueType, ValueType | undefined];

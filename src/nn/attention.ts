@@ -1,5 +1,14 @@
 /** Multi-head scaled dot-product attention (Vaswani et al., 2017). */
-import { add, attention, matmul, mergeHeads, paddingBias, splitHeads, type Tensor } from '../graph/index.ts';
+import {
+  add,
+  attention,
+  matmul,
+  mergeHeads,
+  paddingBias,
+  scoped,
+  splitHeads,
+  type Tensor,
+} from '../graph/index.ts';
 import type { Dropout } from './dropout.ts';
 
 export interface AttentionOptions {
@@ -27,8 +36,11 @@ export function multiHeadAttention(
   const k = splitHeads(key, heads); // [B, N, S, D]
   const v = splitHeads(value, heads); // [B, N, S, D]
   const headSize = q.shape[3] as number;
-  const scores = matmul(q, k, { transposeB: true, scale: 1 / Math.sqrt(headSize) }); // [B, N, S, S]
-  const masked = mask === undefined ? scores : add(scores, paddingBias(mask)); // [B, N, S, S]
-  const probabilities = dropout.applyToSoftmax(masked, rate); // [B, N, S, S]
+  const bias = mask === undefined ? undefined : paddingBias(mask); // [B, 1, 1, S]
+  // They take much memory for what it takes to compute them: training finds them by this scope.
+  const probabilities = scoped('probabilities', () => {
+    const scores = matmul(q, k, { transposeB: true, scale: 1 / Math.sqrt(headSize) }); // [B, N, S, S]
+    return dropout.applyToSoftmax(bias === undefined ? scores : add(scores, bias), rate); // [B, N, S, S]
+  });
   return mergeHeads(matmul(probabilities, v)); // [B, S, H]
 }

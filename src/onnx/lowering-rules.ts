@@ -174,6 +174,11 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     const probabilities = emit.node('Softmax', [x!], { attributes: { axis: -1 } });
     return [dropped(emit, probabilities, mask!, rate), probabilities];
   },
+  after: (_, [x, other], { emit }) => {
+    // ONNX orders nodes by their data alone. A Reshape copies nothing, and its shape here is read from both.
+    const nothing = emit.node('Mul', [emit.node('Size', [other!]), emit.integers([0])]);
+    return [emit.node('Reshape', [x!, emit.node('Add', [emit.node('Shape', [x!]), nothing])])];
+  },
   attention: ({ attributes: { heads } }, [query, key, value, mask], { emit }) => [
     emit.node('MultiHeadAttention', [query!, key!, value!, '', ...(mask === undefined ? [] : [mask])], {
       domain: 'com.microsoft',

@@ -7,7 +7,7 @@
 import * as ort from '#onnxruntime';
 import type { InputDeclaration, LoweredModel } from '../onnx/index.ts';
 import type { HostTensor } from './host-tensor.ts';
-import type { Engine, Session, SessionOptions } from './session.ts';
+import { COMMON_SETTINGS, type Engine, type Session, type SessionOptions } from './session.ts';
 
 export function bindingEngine(fallbackReason?: string): Engine {
   return { name: 'binding', ...(fallbackReason === undefined ? {} : { fallbackReason }), open };
@@ -29,7 +29,7 @@ function sessionOptions(options: SessionOptions): ort.InferenceSession.SessionOp
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-    ...(settings === undefined ? {} : { extra: settings }),
+    extra: { ...COMMON_SETTINGS, ...settings },
   };
 }
 

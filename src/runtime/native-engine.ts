@@ -6,7 +6,7 @@ import type { LoweredModel } from '../onnx/index.ts';
 import { callOnThread, type Address } from '../support/foreign-functions.ts';
 import { EngineLibrary } from './engine-library.ts';
 import { NativeSession } from './native-session.ts';
-import type { Engine, SessionOptions } from './session.ts';
+import { COMMON_SETTINGS, type Engine, type SessionOptions } from './session.ts';
 
 /** Only what is fatal is logged: what goes wrong is thrown. */
 const SILENT = 4;
@@ -59,6 +59,6 @@ function setOptions(library: EngineLibrary, target: Address, options: SessionOpt
   library.check(set.SetSessionLogSeverityLevel(target, SILENT));
   if (threads !== undefined) library.check(set.SetIntraOpNumThreads(target, threads));
   if (profile !== undefined) library.check(set.EnableProfiling(target, profile));
-  for (const [key, value] of Object.entries(settings))
+  for (const [key, value] of Object.entries({ ...COMMON_SETTINGS, ...settings }))
     library.check(set.AddSessionConfigEntry(target, key, value));
 }

@@ -31,6 +31,14 @@ export interface SessionOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+/**
+ * Settings of all sessions. The engine's `ReshapeFusion` fails on a Reshape whose shape is computed while the program
+ * runs, where another follows it (docs/decisions/0004-engine-facts.md).
+ */
+export const COMMON_SETTINGS: Readonly<Record<string, string>> = {
+  'optimization.disable_specified_optimizers': 'ReshapeFusion',
+};
+
 /** A model that is ready to run. Feeds and results are in the order in which the model declares them. */
 export interface Session {
   /**

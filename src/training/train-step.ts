@@ -20,6 +20,7 @@ import { compile, type Feeds, type HostTensor, type Program } from '../runtime/i
 import { shareFeeds, sharedMeans, type BatchMeans, type SharedMeans, type Shares } from './batch-shares.ts';
 import { DropoutMasks } from './dropout-masks.ts';
 import { gradientExchange, type GradientExchange, type Slice } from './gradient-exchange.ts';
+import { recomputed, type Recompute } from './recomputation.ts';
 import { TrainingState } from './training-state.ts';
 
 /** What is trained: a loss over parameters. The trainer knows nothing else of the model. */
@@ -43,6 +44,8 @@ export interface TrainStepOptions {
   readonly keepMemory?: boolean;
   /** Of the products in linear layers; see `LowerOptions`. */
   readonly linearPrecision?: 'float32' | 'int8';
+  /** What the backward pass computes a second time, to need less memory; nothing unless told. */
+  readonly recompute?: Recompute;
   /** The ranks whose gradients are added up; this process alone unless told. */
   readonly ranks?: Communicator;
   /** Each rank keeps the moments of a slice of the parameters only. */
@@ -112,6 +115,7 @@ export class TrainStep {
     const tensors = gradient(
       means.outputs.loss,
       parameters.map(({ tensor }) => tensor),
+      { recompute: recomputed(means.outputs.loss, options.recompute ?? 'nothing') },
     );
     const outputs = Object.fromEntries(parameters.map(({ name }, i) => [gradientName(name), tensors[i]!]));
     const programs = {

@@ -3,7 +3,11 @@
  * wrong in practice, and the check has to fail.
  */
 import { describe, expect, it } from 'vitest';
-import { gradientRules, type GradientRule } from '../../src/autodiff/gradient-rules.ts';
+import {
+  gradientRules,
+  type DifferentiatedNode,
+  type GradientRule,
+} from '../../src/autodiff/gradient-rules.ts';
 import * as graph from '../../src/graph/index.ts';
 import type { OpName, Tensor } from '../../src/graph/index.ts';
 import { evaluate } from '../reference/graph-evaluator.ts';
@@ -67,8 +71,10 @@ const squares = (
 
 const first = (name: OpName): OperationCase => operationCases[name].cases[0]!;
 const masked = operationCases.attention.cases.find(({ inputs }) => 'mask' in inputs)!;
-const matmulAttributes = (node: graph.Node): { transposeA: boolean; transposeB: boolean; scale: number } =>
-  node.attributes as graph.Node<'matmul'>['attributes'];
+const matmulAttributes = (
+  node: DifferentiatedNode,
+): { transposeA: boolean; transposeB: boolean; scale: number } =>
+  node.attributes as DifferentiatedNode<'matmul'>['attributes'];
 
 const MUTANTS: readonly (readonly [string, OpName, GradientRule, OperationCase])[] = [
   [
@@ -76,7 +82,7 @@ const MUTANTS: readonly (readonly [string, OpName, GradientRule, OperationCase])
     'matmul',
     (node, g) => [
       graph.matmul(g, node.inputs[1]!, matmulAttributes(node)),
-      originals.matmul(node as graph.Node<'matmul'>, g)[1],
+      originals.matmul(node as DifferentiatedNode<'matmul'>, g)[1],
     ],
     squares((a, b) => graph.matmul(a, b)),
   ],
@@ -84,7 +90,7 @@ const MUTANTS: readonly (readonly [string, OpName, GradientRule, OperationCase])
     'factors swapped in the gradient of the right factor',
     'matmul',
     (node, g) => [
-      originals.matmul(node as graph.Node<'matmul'>, g)[0],
+      originals.matmul(node as DifferentiatedNode<'matmul'>, g)[0],
       graph.matmul(g, node.inputs[0]!, { transposeA: true }),
     ],
     squares((a, b) => graph.matmul(a, b)),
@@ -116,7 +122,7 @@ const MUTANTS: readonly (readonly [string, OpName, GradientRule, OperationCase])
   [
     'the permutation applied again rather than undone',
     'transpose',
-    (node, g) => [graph.transpose(g, (node as graph.Node<'transpose'>).attributes.permutation)],
+    (node, g) => [graph.transpose(g, (node as DifferentiatedNode<'transpose'>).attributes.permutation)],
     squares((a, b) => graph.multiply(graph.transpose(a, [2, 0, 1]), b), [4, 4, 4]),
   ],
   [
@@ -163,7 +169,10 @@ const MUTANTS: readonly (readonly [string, OpName, GradientRule, OperationCase])
     'attention',
     (node, g) => {
       const unmasked = graph.attention(node.inputs[0]!, node.inputs[1]!, node.inputs[2]!, undefined, 4);
-      return [...originals.attention(unmasked.node as unknown as graph.Node<'attention'>, g), undefined];
+      return [
+        ...originals.attention(unmasked.node as unknown as DifferentiatedNode<'attention'>, g),
+        undefined,
+      ];
     },
     masked,
   ],
@@ -171,7 +180,7 @@ const MUTANTS: readonly (readonly [string, OpName, GradientRule, OperationCase])
     'query and key confused',
     'attention',
     (node, g) => {
-      const [dq, dk, dv] = originals.attention(node as graph.Node<'attention'>, g);
+      const [dq, dk, dv] = originals.attention(node as DifferentiatedNode<'attention'>, g);
       return [dk, dq, dv];
     },
     masked,
@@ -180,7 +189,7 @@ const MUTANTS: readonly (readonly [string, OpName, GradientRule, OperationCase])
 
 /** The rule of layer normalisation without its two means. */
 function withoutCentring(
-  { inputs: [x, weight], outputs: [, average, inverse] }: graph.Node,
+  { inputs: [x, weight], outputs: [, average, inverse] }: DifferentiatedNode,
   g: Tensor,
 ): Tensor[] {
   const normalized = graph.multiply(graph.subtract(x!, average!), inverse!);

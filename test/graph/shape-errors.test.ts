@@ -330,6 +330,7 @@ const REFUSALS: { readonly [Name in OpName]: readonly Refusal[] } = {
       () => graph.softmaxDropout(float(), typed('uint8'), 0.1),
     ],
   ],
+  after: [],
   attention: [
     [
       'attention: expected H to be a multiple of 5 heads, got float32[B, S, 32] and float32[B, S, 32] and float32[B, S, 32]',

@@ -46,6 +46,7 @@ const TOLERANCES: { readonly [Name in OpName]: number } = {
   dropout: 2e-7,
   softmaxDropout: 1e-6,
   attention: 2e-6,
+  after: 0,
 };
 
 for (const name of operationNames) {

@@ -214,6 +214,7 @@ const evaluations: { readonly [Name in OpName]: Evaluation<Name> } = {
     rowsOf(probabilities).forEach(softmaxInPlace);
     return [zip(probabilities, mask!, (value, keep) => (value * keep) / (1 - rate)), probabilities];
   },
+  after: ([x]) => [x!],
   attention: ([query, key, value, mask], { attributes: { heads } }) => [
     attention(query!, key!, value!, mask, heads),
   ],

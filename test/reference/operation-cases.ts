@@ -535,6 +535,21 @@ export const operationCases: { readonly [Name in OpName]: OperationRow } = {
       build: ({ x, mask }) => graph.softmaxDropout(x!, mask!, rate).node.outputs,
     })),
   },
+  after: {
+    gradient: 'flows',
+    cases: [
+      {
+        name: 'another shape',
+        inputs: { x: normal(['B', 'S', 7]), other: integers(['B', 5], 0, 2) },
+        build: ({ x, other }) => graph.after(x!, other!),
+      },
+      {
+        name: 'a scalar of another type',
+        inputs: { x: normal([3]), other: integers([], 0, 2) },
+        build: ({ x, other }) => graph.after(x!, other!),
+      },
+    ],
+  },
   attention: {
     gradient: 'flows',
     cases: [
