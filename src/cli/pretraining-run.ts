@@ -1,13 +1,7 @@
 /** The work of `bertram pretrain`: the phases of a recipe, one after the other, each from the weights of the one before. */
-import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { BertConfig } from '../bert/index.ts';
-import {
-  readModelDirectory,
-  readTextFile,
-  writeFileAtomic,
-  type ModelDirectory,
-} from '../checkpoint/index.ts';
+import { readModelDirectory, readTextFile, type ModelDirectory } from '../checkpoint/index.ts';
 import { onFirstRank } from '../distributed/index.ts';
 import {
   isPreset,
@@ -15,41 +9,23 @@ import {
   parseRecipe,
   phaseSettings,
   presetRecipe,
-  pretrain,
-  trainingOptionsOf,
   type PhaseData,
   type PhaseSettings,
   type PretrainingOutcome,
   type PretrainingRecipe,
   type RecipeNumbers,
-  type RunOptions,
 } from '../pretraining/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
-import type { TrainingEvent } from '../training/index.ts';
-import { bestModelOptions } from './evaluation-options.ts';
 import { given } from './model-options.ts';
 import { startOf, type RunStart } from './output-directory.ts';
-import { PRETRAINING_METRICS, type PretrainingFlags } from './pretraining-flags.ts';
+import type { PretrainingFlags } from './pretraining-flags.ts';
+import { isComplete, isDone, runPhase, type Phase } from './pretraining-phase.ts';
 import type { Ranked } from './process-ranks.ts';
-import { recorded, weightFiles } from './run-recording.ts';
 import { stoppable } from './stop-signal.ts';
 import type { Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
 type RankedFlags = Ranked<PretrainingFlags>;
-
-const RESULTS_FILE = 'train_results.json';
-const MANIFEST_FILE = 'manifest.json';
-
-/** A phase whose data has been opened and found to fit. */
-interface Phase {
-  readonly settings: PhaseSettings;
-  readonly data: PhaseData;
-  readonly config: BertConfig;
-  /** Where its data lie. */
-  readonly directory: string;
-  readonly outputDir: string;
-}
 
 export async function runPretraining(flags: RankedFlags, { out, err }: Terminal): Promise<void> {
   const reporter = new TrainingReporter(err, 'examples');
@@ -211,93 +187,4 @@ async function runPhases(
     if (stepsLeft <= 0) break;
   }
   return outcome ?? badInput('--max_steps', 'more updates than have been made', `${flags.maxSteps!}`);
-}
-
-async function runPhase(
-  flags: RankedFlags,
-  { settings, data, config, directory, outputDir }: Phase,
-  resumeFrom: string | undefined,
-  initFrom: ModelDirectory | undefined,
-  maxSteps: number,
-  reporter: TrainingReporter,
-  signal: AbortSignal,
-): Promise<PretrainingOutcome> {
-  const { examples, heldOut, vocabulary } = data;
-  const work = (onEvent: (event: TrainingEvent) => void): Promise<PretrainingOutcome> =>
-    pretrain({
-      config,
-      examples,
-      vocabulary,
-      outputDir,
-      training: trainingOptionsOf(settings, runOptions(flags), maxSteps),
-      saveTotalLimit: flags.saveTotalLimit,
-      signal,
-      ...given({ initFrom, resumeFrom, heldOut }),
-      ...given({ evalBatchSize: flags.evalBatchSize, maxEvalExamples: flags.maxEvalExamples }),
-      onEvent,
-      onNewParameters: (names) =>
-        reporter.warn(`${names.length} parameters begin at random: ${names[0]!}, …`),
-    });
-  // Only rank 0 is told of events, and writes.
-  if (flags.ranks.rank > 0) return work(() => undefined);
-  const files = await filesRead(directory, initFrom);
-  const recording = {
-    outputDir,
-    flags,
-    files,
-    resumes: resumeFrom !== undefined,
-    threads: flags.threads,
-    reporter,
-  };
-  return recorded({ ...recording, task: 'pretraining' }, async (onEvent) => {
-    const outcome = await work(onEvent);
-    const write = (file: string, results: object): Promise<void> =>
-      writeFileAtomic(join(outputDir, file), `${JSON.stringify(results, null, 2)}\n`);
-    if (outcome.metrics !== undefined) await write('eval_results.json', outcome.metrics);
-    await write(RESULTS_FILE, outcome.result);
-    reporter.note(`model written to ${outputDir}`);
-    return outcome;
-  });
-}
-
-/** The manifest of shards has the checksums of all of them; TFRecord files have none. */
-async function filesRead(directory: string, initFrom: ModelDirectory | undefined) {
-  const manifest = join(directory, MANIFEST_FILE);
-  const isThere = await stat(manifest).then(
-    () => true,
-    () => false,
-  );
-  const weights = initFrom === undefined ? [] : await weightFiles(initFrom.path);
-  return [
-    ...(isThere ? [['manifest of the shards', manifest] as const] : []),
-    ...weights.map((path) => ['starting weights', path] as const),
-  ];
-}
-
-function runOptions(flags: RankedFlags): RunOptions {
-  return {
-    seed: flags.seed,
-    shuffle: true,
-    groupByLength: flags.groupByLength ?? false,
-    loggingSteps: flags.loggingSteps,
-    saveSteps: flags.saveCheckpointsSteps,
-    linearPrecision: flags.precision,
-    ranks: flags.ranks,
-    ...given({ best: bestModelOptions(flags, flags.evalSteps !== undefined, PRETRAINING_METRICS) }),
-    ...given({ evalSteps: flags.evalSteps, threads: flags.threads, shardOptimizer: flags.shardOptimizer }),
-  };
-}
-
-/** Whether a phase has been trained to its end. */
-async function isDone({ outputDir, settings }: Phase): Promise<boolean> {
-  const text = await readFile(join(outputDir, RESULTS_FILE), 'utf8').catch(() => '{}');
-  return isComplete(JSON.parse(text) as Partial<PretrainingOutcome['result']>, settings);
-}
-
-/** Whether it made all of its updates, or need make no more. */
-function isComplete(
-  { step, stopped_early = false }: Partial<PretrainingOutcome['result']>,
-  { numTrainSteps }: PhaseSettings,
-): boolean {
-  return step === numTrainSteps || stopped_early;
 }
