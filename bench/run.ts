@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- NAME [--json]`: one comparison with a peer, both sides measured in turns. Names: tokenizer, prepare,
- * vocab, question-answering, train-step, classify. Peers are found in the Python that BERTRAM_PEER_PYTHON names, or in `python3`.
+ * vocab, question-answering, train-step, memory, classify. Peers are found in the Python that BERTRAM_PEER_PYTHON names, or in `python3`.
  */
 import { BertramError } from '../src/support/errors.ts';
 import type { BenchResult } from './bench-result.ts';
@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<BenchR
   vocab: () => import('./vocab.ts'),
   'question-answering': () => import('./question-answering.ts'),
   'train-step': () => import('./train-step.ts'),
+  memory: () => import('./memory.ts'),
   classify: () => import('./classify.ts'),
 };
 

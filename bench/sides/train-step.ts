@@ -4,13 +4,14 @@ import { presetConfig, type PresetName } from '../../src/bert/index.ts';
 import { fineTuningAdamW } from '../../src/optim/index.ts';
 import { questionAnsweringObjective } from '../../src/squad/fine-tuning.ts';
 import { Random } from '../../src/support/random.ts';
-import { TrainStep } from '../../src/training/index.ts';
+import { TrainStep, type Recompute } from '../../src/training/index.ts';
 
-const [preset, batch, length, linearPrecision] = process.argv.slice(2) as [
+const [preset, batch, length, linearPrecision, recompute = 'nothing'] = process.argv.slice(2) as [
   PresetName,
   string,
   string,
   'float32' | 'int8',
+  Recompute?,
 ];
 const [B, S] = [Number(batch), Number(length)];
 const config = presetConfig(preset, 28996);
@@ -20,6 +21,7 @@ const engine = await TrainStep.create(objective, {
   maxGradNorm: 1,
   seed: 0,
   linearPrecision,
+  recompute,
 });
 engine.state.initialize(0);
 

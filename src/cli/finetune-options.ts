@@ -2,14 +2,14 @@
 import { Option, type Command } from 'commander';
 import { fineTuningAdamW, scheduleNames, type ScheduleName } from '../optim/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
-import type { TrainingOptions } from '../training/index.ts';
+import type { Recompute, TrainingOptions } from '../training/index.ts';
 import {
   addEvaluationOptions,
   evaluationPlan,
   type EvaluationFlags,
   type MetricNames,
 } from './evaluation-options.ts';
-import { given, trainingPrecisionOption } from './model-options.ts';
+import { given, gradientCheckpointingOption, trainingPrecisionOption } from './model-options.ts';
 import { fraction, nonNegative, number, positive, positiveWhole, whole, wholeList } from './option-values.ts';
 
 export interface FinetuneFlags extends EvaluationFlags {
@@ -31,6 +31,7 @@ export interface FinetuneFlags extends EvaluationFlags {
   readonly nullScoreDiffThreshold: number;
   readonly negativeFraction: number;
   readonly precision: 'float32' | 'int8';
+  readonly gradientCheckpointing?: Recompute;
   readonly learningRate: number;
   readonly numTrainEpochs: number;
   readonly maxSteps?: number;
@@ -102,6 +103,7 @@ export function addFinetuneOptions(command: Command): Command {
     .option('--adam-epsilon <x>', 'epsilon of AdamW', positive, 1e-8)
     .option('--max-grad-norm <x>', 'clip gradients to this global norm; 0 does not clip', nonNegative, 1)
     .addOption(trainingPrecisionOption())
+    .addOption(gradientCheckpointingOption())
     .option('--dropout <x>', "instead of the configuration's two dropout rates", fraction)
     .option('--seed <n>', 'decides order, dropout masks and the first values of a new head', whole, 42)
     .option('--seeds <list>', 'one run for each of these seeds, such as 1,2,3, and their mean', wholeList)
@@ -159,5 +161,6 @@ export function finetuneTrainingOptions(flags: FinetuneFlags): TrainingOptions {
     loggingSteps: flags.loggingSteps,
     ...evaluationPlan(flags, metricNames(flags)),
     ...given({ maxSteps: flags.maxSteps, threads: flags.threads, shardOptimizer: flags.shardOptimizer }),
+    ...given({ recompute: flags.gradientCheckpointing }),
   };
 }

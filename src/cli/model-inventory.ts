@@ -63,24 +63,18 @@ export interface MemoryEstimate {
   readonly weights_bytes: number;
   /** With the activations of one window of the longest kind. */
   readonly inference_bytes: number;
-  /** Values, gradients and two moments, and the activations that the backward pass of one window needs. */
-  readonly training_bytes: number;
 }
 
-export function estimateMemory(config: BertConfig, { table, count }: ParameterInventory): MemoryEstimate {
-  const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, maxPositionEmbeddings } = config;
+export function estimateMemory(config: BertConfig, { table }: ParameterInventory): MemoryEstimate {
+  const { hiddenSize, intermediateSize, numAttentionHeads, maxPositionEmbeddings } = config;
   const sequence = Math.min(384, maxPositionEmbeddings);
   const isMultiplied = ({ name, dtype }: ParameterRow): boolean =>
     dtype === 'I8' && !name.startsWith('bert.embeddings.');
   const weights = table.reduce((sum, row) => sum + row.count * (isMultiplied(row) ? 1 : 4), 0);
-  // Per layer: inputs of the linear layers and of what lies between them, and scores before and after softmax.
+  // Of one layer: inputs of the linear layers and of what lies between them, and scores before and after softmax.
   const activations =
     4 * sequence * (14 * hiddenSize + 3 * intermediateSize + 3 * numAttentionHeads * sequence);
-  return {
-    weights_bytes: weights,
-    inference_bytes: weights + activations,
-    training_bytes: 16 * count + numHiddenLayers * activations,
-  };
+  return { weights_bytes: weights, inference_bytes: weights + activations };
 }
 
 export interface FileChecksum {

@@ -42,6 +42,16 @@ export function trainingPrecisionOption(): Option {
     .default('float32');
 }
 
+/** What training computes twice, to need less memory. */
+export function gradientCheckpointingOption(): Option {
+  return new Option(
+    '--gradient-checkpointing [what]',
+    'compute results a second time rather than keep them: all of each layer, or only what is cheap',
+  )
+    .choices(['cheap', 'layers'])
+    .preset('layers');
+}
+
 export function modelLoadOptions({ model, precision, threads }: ModelFlags): ModelLoadOptions {
   return given({ model, precision, threads });
 }

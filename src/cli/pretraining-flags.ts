@@ -1,3 +1,4 @@
+import type { Recompute } from '../training/index.ts';
 import type { BestModelFlags, MetricNames } from './evaluation-options.ts';
 
 /** Of its evaluations, the one that decides by default first. */
@@ -38,6 +39,7 @@ export interface PretrainingFlags extends BestModelFlags {
   readonly groupByLength?: true;
   readonly seed: number;
   readonly precision: 'float32' | 'int8';
+  readonly gradientCheckpointing?: Recompute;
   readonly threads?: number;
   readonly shardOptimizer?: true;
   readonly plan?: true;

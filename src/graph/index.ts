@@ -1,4 +1,5 @@
 export { mergeHeads, PADDING_SCORE, paddingBias, splitHeads } from './heads.ts';
+export { bytesOf, peakBytes } from './memory.ts';
 export * from './operations.ts';
 export type { ConstantData, OpAttributes, OpName } from './ops.ts';
 export { printGraph } from './print.ts';

@@ -103,6 +103,7 @@ export type RunOptions = Pick<
   | 'best'
   | 'threads'
   | 'linearPrecision'
+  | 'recompute'
   | 'ranks'
   | 'shardOptimizer'
 >;

@@ -12,7 +12,9 @@ export {
 export { DropoutMasks } from './dropout-masks.ts';
 export type { RunSettings } from './run-settings.ts';
 export { writeTrainerState } from './trainer-state.ts';
-export { TrainStep, type BatchMetrics, type Objective, type TrainStepOptions } from './train-step.ts';
+export type { Objective } from './gradient-graph.ts';
+export { TrainStep, type BatchMetrics, type TrainStepOptions } from './train-step.ts';
+export { trainingMemory, type MemoryNeeds, type TrainingMemory } from './training-memory.ts';
 export {
   train,
   type TrainingBatch,
@@ -25,4 +27,5 @@ export {
 export { TrainingStopped } from './training-stopped.ts';
 export { TrainingState, type DecayGroup } from './training-state.ts';
 export type { EvaluationEntry, EvaluationMetrics, LogEntry, LogHistory } from './training-log.ts';
+export type { Recompute } from './recomputation.ts';
 export { checkTrainingOptions, type Interval, type TrainingOptions } from './training-options.ts';

@@ -11,7 +11,8 @@ import { nodesOf, type Node } from '../graph/index.ts';
 import { compile, type Feeds, type HostTensor } from '../runtime/index.ts';
 import { BertramError } from '../support/errors.ts';
 import { DropoutMasks } from './dropout-masks.ts';
-import type { Objective, TrainStepOptions } from './train-step.ts';
+import type { Objective } from './gradient-graph.ts';
+import type { TrainStepOptions } from './train-step.ts';
 import type { TrainingBatch } from './trainer.ts';
 import type { TrainingState } from './training-state.ts';
 

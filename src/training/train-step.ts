@@ -4,10 +4,8 @@
  * They are two because the update writes over the parameters, and inside one program a gradient could still be reading
  * them. The update runs over blocks whose intermediate results stay in the processor's cache.
  */
-import { gradient } from '../autodiff/index.ts';
 import { singleProcess, type Communicator } from '../distributed/index.ts';
 import { add, input } from '../graph/index.ts';
-import type { Dropout, Parameter } from '../nn/index.ts';
 import {
   adamWScalars,
   adamWUpdate,
@@ -17,17 +15,12 @@ import {
   type AdamWUpdate,
 } from '../optim/index.ts';
 import { compile, type Feeds, type HostTensor, type Program } from '../runtime/index.ts';
-import { shareFeeds, sharedMeans, type BatchMeans, type SharedMeans, type Shares } from './batch-shares.ts';
+import { shareFeeds, type SharedMeans, type Shares } from './batch-shares.ts';
 import { DropoutMasks } from './dropout-masks.ts';
+import { gradientGraph, type Objective } from './gradient-graph.ts';
 import { gradientExchange, type GradientExchange, type Slice } from './gradient-exchange.ts';
-import { recomputed, type Recompute } from './recomputation.ts';
+import type { Recompute } from './recomputation.ts';
 import { TrainingState } from './training-state.ts';
-
-/** What is trained: a loss over parameters. The trainer knows nothing else of the model. */
-export interface Objective extends BatchMeans {
-  readonly parameters: readonly Parameter[];
-  readonly dropout: Dropout;
-}
 
 /** The loss of a batch, and the objective's other metrics. */
 export interface BatchMetrics {
@@ -107,17 +100,12 @@ export class TrainStep {
   /** Compiles the programs. Parameters are zero until they are initialised or loaded into `state`. */
   static async create(objective: Objective, options: TrainStepOptions): Promise<TrainStep> {
     const { parameters, dropout } = objective;
-    const means = sharedMeans(objective);
+    const { means, gradients } = gradientGraph(objective, options.recompute);
     const engine = {
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.keepMemory === undefined ? {} : { keepMemory: options.keepMemory }),
     };
-    const tensors = gradient(
-      means.outputs.loss,
-      parameters.map(({ tensor }) => tensor),
-      { recompute: recomputed(means.outputs.loss, options.recompute ?? 'nothing') },
-    );
-    const outputs = Object.fromEntries(parameters.map(({ name }, i) => [gradientName(name), tensors[i]!]));
+    const outputs = Object.fromEntries(parameters.map(({ name }, i) => [gradientName(name), gradients[i]!]));
     const programs = {
       gradients: await compile(
         { ...means.outputs, ...outputs },

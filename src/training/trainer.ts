@@ -13,7 +13,8 @@ import { Pace } from './pace.ts';
 import { runSettings } from './run-settings.ts';
 import { checkResumed, positionAfter, type RunState } from './run-state.ts';
 import { gatherMoments, shareStart } from './state-transfer.ts';
-import { TrainStep, type Objective } from './train-step.ts';
+import type { Objective } from './gradient-graph.ts';
+import { TrainStep } from './train-step.ts';
 import {
   TrainingLog,
   type EvaluationEntry,

@@ -2,6 +2,7 @@
 import type { Communicator } from '../distributed/index.ts';
 import type { AdamWOptions, ScheduleName } from '../optim/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
+import type { Recompute } from './recomputation.ts';
 import type { BestModelOptions } from './best-model.ts';
 
 /** Updates between two of something, or `epoch` for once at the end of each; 0 is never. */
@@ -38,6 +39,8 @@ export interface TrainingOptions {
   readonly threads?: number;
   /** `int8` trains faster, with a little noise in the gradients; see `LowerOptions`. */
   readonly linearPrecision?: 'float32' | 'int8';
+  /** What the backward pass computes a second time, to need less memory; nothing unless told. */
+  readonly recompute?: Recompute;
   /** The ranks that train together; this process alone unless told. */
   readonly ranks?: Communicator;
   /** Each rank keeps the moments of a slice of the parameters only; the numbers come out the same. */

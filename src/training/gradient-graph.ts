@@ -1,0 +1,25 @@
+/** The graph of a batch's gradients: what is compiled to train, and what memory is predicted from. */
+import { gradient } from '../autodiff/index.ts';
+import type { Tensor } from '../graph/index.ts';
+import type { Dropout, Parameter } from '../nn/index.ts';
+import { sharedMeans, type BatchMeans, type SharedMeans } from './batch-shares.ts';
+import { recomputed, type Recompute } from './recomputation.ts';
+
+/** What is trained: a loss over parameters. The trainer knows nothing else of the model. */
+export interface Objective extends BatchMeans {
+  readonly parameters: readonly Parameter[];
+  readonly dropout: Dropout;
+}
+
+export interface GradientGraph {
+  readonly means: SharedMeans;
+  /** Of each parameter, in their order. */
+  readonly gradients: readonly Tensor[];
+}
+
+export function gradientGraph(objective: Objective, recompute: Recompute = 'nothing'): GradientGraph {
+  const means = sharedMeans(objective);
+  const { loss } = means.outputs;
+  const parameters = objective.parameters.map(({ tensor }) => tensor);
+  return { means, gradients: gradient(loss, parameters, { recompute: recomputed(loss, recompute) }) };
+}
