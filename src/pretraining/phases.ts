@@ -69,7 +69,7 @@ export function phaseSettings(recipe: PretrainingRecipe, given: RecipeNumbers = 
       maxPredictionsPerSeq: phase.maxPredictionsPerSeq,
       trainBatchSize,
       gradientAccumulationSteps,
-      learningRate: number('learningRate') ?? pretrainingDefaults.learningRate,
+      learningRate: number('learningRate', phase.learningRate) ?? pretrainingDefaults.learningRate,
       numTrainSteps,
       numWarmupSteps,
       weightDecay: number('weightDecay') ?? pretrainingDefaults.weightDecay,

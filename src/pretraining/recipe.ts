@@ -28,6 +28,7 @@ export interface PretrainingPhase {
   readonly numWarmupSteps: number | undefined;
   readonly trainBatchSize: number | undefined;
   readonly gradientAccumulationSteps: number | undefined;
+  readonly learningRate: number | undefined;
 }
 
 export interface PretrainingRecipe {
@@ -57,6 +58,7 @@ const whole = z.int().positive();
 const batch = {
   train_batch_size: whole.optional(),
   gradient_accumulation_steps: whole.optional(),
+  learning_rate: z.number().positive().optional(),
   num_warmup_steps: z.int().nonnegative().optional(),
 };
 const phase = z.strictObject({
@@ -73,7 +75,6 @@ const recipeFile = z.strictObject({
   prepare: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   vocab_size: whole.optional(),
   model: z.union([z.enum(presetNames as [PresetName, ...PresetName[]]), z.looseObject({})]),
-  learning_rate: z.number().positive().optional(),
   num_train_steps: whole.optional(),
   weight_decay: z.number().nonnegative().optional(),
   max_grad_norm: z.number().nonnegative().optional(),
@@ -90,6 +91,7 @@ const ONE_PHASE: PretrainingPhase = {
   numWarmupSteps: undefined,
   trainBatchSize: undefined,
   gradientAccumulationSteps: undefined,
+  learningRate: undefined,
 };
 
 export function isPreset(name: string): name is PresetName {
@@ -161,6 +163,7 @@ export function parseRecipe(text: string, path: string): PretrainingRecipe {
       numWarmupSteps: entry.num_warmup_steps,
       trainBatchSize: entry.train_batch_size,
       gradientAccumulationSteps: entry.gradient_accumulation_steps,
+      learningRate: entry.learning_rate,
     })),
   };
 }

@@ -92,6 +92,25 @@ describe('the phases of a recipe', () => {
     expect(phases.map((phase) => phase.numWarmupSteps)).toEqual([3600, 400]);
   });
 
+  it('have batches and learning rates of their own where the recipe says so', () => {
+    const settings = phaseSettings(read('bert-tiny-cased-wwm'));
+    expect(
+      settings.map((phase) => [
+        phase.maxSeqLength,
+        phase.numTrainSteps,
+        phase.trainBatchSize,
+        phase.learningRate,
+        phase.numWarmupSteps,
+      ]),
+    ).toEqual([
+      [32, 3000, 128, 2e-3, 300],
+      [128, 2000, 64, 2e-3, 300],
+      [512, 500, 16, 5e-4, 50],
+    ]);
+    const told = phaseSettings(read('bert-tiny-cased-wwm'), { learningRate: 1e-3 });
+    expect(told.every(({ learningRate }) => learningRate === 1e-3)).toBe(true);
+  });
+
   it('of no update at all are refused', () => {
     expect(() =>
       phaseSettings(read('bert-mini-cased-wwm'), { numTrainSteps: 2 }),
