@@ -93,7 +93,11 @@ describe('the phases of a recipe', () => {
   });
 
   it('have batches and learning rates of their own where the recipe says so', () => {
-    const settings = phaseSettings(read('bert-tiny-cased-wwm'));
+    const file = JSON.parse(readFileSync('configs/bert-tiny-cased-wwm.json', 'utf8')) as { phases: object[] };
+    const [first, second, third] = file.phases;
+    const changed = { ...file, phases: [first, second, { ...third, learning_rate: 5e-4 }] };
+    const recipe = parseRecipe(JSON.stringify(changed), 'recipe.json');
+    const settings = phaseSettings(recipe);
     expect(
       settings.map((phase) => [
         phase.maxSeqLength,
@@ -107,7 +111,7 @@ describe('the phases of a recipe', () => {
       [128, 2000, 64, 2e-3, 300],
       [512, 500, 16, 5e-4, 50],
     ]);
-    const told = phaseSettings(read('bert-tiny-cased-wwm'), { learningRate: 1e-3 });
+    const told = phaseSettings(recipe, { learningRate: 1e-3 });
     expect(told.every(({ learningRate }) => learningRate === 1e-3)).toBe(true);
   });
 
