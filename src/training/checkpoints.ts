@@ -22,7 +22,7 @@ import {
 } from '../checkpoint/index.ts';
 import { badInput, BertramError, shown } from '../support/errors.ts';
 import { readRunState, RUN_STATE_FILE, runStateContent } from './run-state.ts';
-import type { TrainingProgress } from './trainer.ts';
+import type { TrainingProgress } from './training-hooks.ts';
 import { formatTrainerState, readTrainerState, TRAINER_STATE_FILE } from './trainer-state.ts';
 import type { TrainingState } from './training-state.ts';
 

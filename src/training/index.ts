@@ -15,15 +15,9 @@ export { writeTrainerState } from './trainer-state.ts';
 export type { Objective } from './gradient-graph.ts';
 export { TrainStep, type BatchMetrics, type TrainStepOptions } from './train-step.ts';
 export { trainingMemory, type MemoryNeeds, type TrainingMemory } from './training-memory.ts';
-export {
-  train,
-  type TrainingBatch,
-  type TrainingData,
-  type TrainingEvent,
-  type TrainingHooks,
-  type TrainingProgress,
-  type TrainingResult,
-} from './trainer.ts';
+export { train } from './trainer.ts';
+export type { TrainingBatch, TrainingData } from './training-data.ts';
+export type { TrainingEvent, TrainingHooks, TrainingProgress, TrainingResult } from './training-hooks.ts';
 export { TrainingStopped } from './training-stopped.ts';
 export { TrainingState, type DecayGroup } from './training-state.ts';
 export type { EvaluationEntry, EvaluationMetrics, LogEntry, LogHistory } from './training-log.ts';

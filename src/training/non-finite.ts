@@ -13,7 +13,7 @@ import { BertramError } from '../support/errors.ts';
 import { DropoutMasks } from './dropout-masks.ts';
 import type { Objective } from './gradient-graph.ts';
 import type { TrainStepOptions } from './train-step.ts';
-import type { TrainingBatch } from './trainer.ts';
+import type { TrainingBatch } from './training-data.ts';
 import type { TrainingState } from './training-state.ts';
 
 /** Nodes whose results are looked at in one run. */

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { badInput, shown } from '../support/errors.ts';
 import type { Objective } from './gradient-graph.ts';
-import type { TrainingData } from './trainer.ts';
+import type { TrainingData } from './training-data.ts';
 import type { TrainingOptions } from './training-options.ts';
 
 /** By name, in snake_case as in files. */

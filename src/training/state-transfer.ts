@@ -4,7 +4,7 @@
  */
 import { gatherValues, onFirstRank, type Communicator } from '../distributed/index.ts';
 import type { Slice } from './gradient-exchange.ts';
-import type { TrainingProgress } from './trainer.ts';
+import type { TrainingProgress } from './training-hooks.ts';
 import type { TrainingState } from './training-state.ts';
 
 /** Numbers that are sent at a time where not all ranks keep them: 16 MiB. */

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/index.ts';
 import type { BestRecord } from './best-model.ts';
 import { formatJson, readJsonFile } from './json-file.ts';
-import type { TrainingProgress } from './trainer.ts';
+import type { TrainingProgress } from './training-hooks.ts';
 import type { EvaluationEntry, LogEntry } from './training-log.ts';
 import type { TrainingOptions } from './training-options.ts';
 

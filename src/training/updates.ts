@@ -3,7 +3,7 @@ import type { Communicator } from '../distributed/index.ts';
 import { partOf, sharesOf } from './batch-shares.ts';
 import { epochBatches, longestOf } from './batches.ts';
 import type { BatchMetrics, TrainStep } from './train-step.ts';
-import type { TrainingBatch, TrainingData } from './trainer.ts';
+import type { TrainingBatch, TrainingData } from './training-data.ts';
 import type { RunLength, TrainingOptions } from './training-options.ts';
 
 export interface NumberedBatch {
@@ -12,13 +12,21 @@ export interface NumberedBatch {
   readonly number: number;
 }
 
-/** Every update that is yet to be made: its number from 1, the epochs passed when it is done, and its batches. */
+export interface Update {
+  /** From 1. */
+  readonly step: number;
+  /** Epochs passed when it is done. */
+  readonly epoch: number;
+  readonly batches: readonly NumberedBatch[];
+}
+
+/** Every update that is yet to be made. */
 export function* updatesFrom(
   first: number,
   { updatesPerEpoch, totalSteps }: RunLength,
   lengths: ArrayLike<number>,
   options: TrainingOptions,
-): Generator<{ readonly step: number; readonly epoch: number; readonly batches: readonly NumberedBatch[] }> {
+): Generator<Update> {
   const { gradientAccumulationSteps } = options;
   let step = first;
   for (let epoch = Math.floor(step / updatesPerEpoch); step < totalSteps; epoch++) {
