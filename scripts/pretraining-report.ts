@@ -17,11 +17,16 @@ type Point = readonly [x: number, y: number];
 
 const [shards, images, ...runs] = process.argv.slice(2) as [string, string, ...string[]];
 
+/** The directories of a run's phases, in their order; the last one's is the run's own. */
+function phasesOf(run: string): string[] {
+  const before = [1, 2, 3, 4].map((phase) => join(run, `phase-${phase}`));
+  return [...before.filter((path) => existsSync(path)), run];
+}
+
 /** The log of all phases, their updates counted on. */
 function logOf(run: string): Entry[] {
-  const phases = [1, 2, 3, 4].map((phase) => join(run, `phase-${phase}`)).filter((path) => existsSync(path));
   let before = 0;
-  return [...phases, run].flatMap((directory) => {
+  return phasesOf(run).flatMap((directory) => {
     const path = join(directory, 'trainer_state.json');
     if (!existsSync(path)) return [];
     const state = JSON.parse(readFileSync(path, 'utf8')) as { global_step: number; log_history: Entry[] };
@@ -92,16 +97,13 @@ const rows: Record<string, Record<string, number>> = {
 };
 for (const run of runs) {
   const [name, directory] = run.split('=') as [string, string];
-  for (const [phase, path] of [
-    ['phase 1', join(directory, 'phase-1')],
-    ['end', directory],
-  ] as const) {
+  for (const [i, path] of phasesOf(directory).entries()) {
     const file = join(path, 'eval_results.json');
     if (!existsSync(file)) continue;
     const { eval_mlm_loss, eval_mlm_accuracy, eval_nsp_accuracy } = JSON.parse(
       readFileSync(file, 'utf8'),
     ) as Record<string, number>;
-    rows[`${name}, ${phase}`] = {
+    rows[`${name}, phase ${i + 1}`] = {
       eval_mlm_loss: eval_mlm_loss!,
       eval_mlm_accuracy: eval_mlm_accuracy!,
       eval_nsp_accuracy: eval_nsp_accuracy!,

@@ -96,6 +96,16 @@ describe('the card’s command', () => {
     expect(exitCode).toBe(0);
     expect((await readFile(join(whole, 'model.safetensors'))).equals(before)).toBe(true);
   });
+
+  it.each([['--gradient_checkpointing'], ['--gradient_checkpointing', 'cheap']])(
+    'ends with the same weights with %s %s',
+    async (...flags) => {
+      const before = await readFile(join(directory, 'whole', 'model.safetensors'));
+      const output = join(directory, flags.join('-'));
+      expect(await run([...card(output), ...flags])).toMatchObject({ exitCode: 0 });
+      expect((await readFile(join(output, 'model.safetensors'))).equals(before)).toBe(true);
+    },
+  );
 });
 
 describe('what is wrong is refused before any work, in one line', () => {
