@@ -13,8 +13,8 @@ import { PeerProcess } from './peer-process.ts';
 
 const [PRESET, BATCH, LENGTH] = ['large', 2, 384] as const;
 const SIZE = [PRESET, `${BATCH}`, `${LENGTH}`] as const;
-const STEPS = 3;
-const WARM_UP_STEPS = 2;
+const STEPS = 2;
+const WARM_UP_STEPS = 1;
 
 const OURS = (['float32', 'int8'] as const).flatMap((linearPrecision) =>
   (['nothing', 'cheap', 'layers'] as const).map((recompute) => ({ linearPrecision, recompute })),
@@ -46,15 +46,20 @@ export async function run(): Promise<BenchResult> {
     throw new BertramError('not-found', `bench memory: ${expected}`);
   }
   const rows: Row[] = [];
+  const add = (row: Row): void => {
+    rows.push(row);
+    // It takes minutes: what is known so far is told.
+    console.error(JSON.stringify(row));
+  };
   for (const { linearPrecision, recompute } of OURS) {
     const args = [...SIZE, linearPrecision, recompute];
     const measured = await measure(PeerProcess.typescript('sides/train-step.ts', ...args));
     const predictedGigabytes = predict(linearPrecision, recompute) / 1e9;
-    rows.push({ side: `bertram ${linearPrecision}`, recompute, ...measured, predictedGigabytes });
+    add({ side: `bertram ${linearPrecision}`, recompute, ...measured, predictedGigabytes });
   }
   for (const precision of PEERS) {
     const measured = await measure(PeerProcess.python(python, 'peers/train_step.py', ...SIZE, precision));
-    rows.push({ side: `pytorch ${precision}`, ...measured });
+    add({ side: `pytorch ${precision}`, ...measured });
   }
   const peakOf = (side: string): number => rows.find((row) => row.side === side)!.peakGigabytes;
   const [ours, peer] = [peakOf('bertram float32'), peakOf('pytorch fp32')];
