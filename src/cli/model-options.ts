@@ -46,9 +46,9 @@ export function trainingPrecisionOption(): Option {
 export function gradientCheckpointingOption(): Option {
   return new Option(
     '--gradient-checkpointing [what]',
-    'compute results a second time rather than keep them: all of each layer, or only what is cheap',
+    'compute results a second time rather than keep them: all of each layer, what is cheap (unless told), or nothing',
   )
-    .choices(['cheap', 'layers'])
+    .choices(['nothing', 'cheap', 'layers'])
     .preset('layers');
 }
 

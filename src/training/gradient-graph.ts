@@ -17,7 +17,7 @@ export interface GradientGraph {
   readonly gradients: readonly Tensor[];
 }
 
-export function gradientGraph(objective: Objective, recompute: Recompute = 'nothing'): GradientGraph {
+export function gradientGraph(objective: Objective, recompute: Recompute = 'cheap'): GradientGraph {
   const means = sharedMeans(objective);
   const { loss } = means.outputs;
   const parameters = objective.parameters.map(({ tensor }) => tensor);

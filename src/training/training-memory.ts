@@ -23,7 +23,11 @@ export interface TrainingMemory {
   readonly total_bytes: number;
 }
 
-/** Measured: Node.js with the engine loaded, and what each node of the gradient's graph adds when it is compiled. */
+/**
+ * Measured: what the engine's arena holds for each byte in use; Node.js with the engine loaded; what each node of the
+ * gradient's graph adds when it is compiled.
+ */
+const ENGINE_SHARE = 1.5;
 const PROGRAM_BYTES = 160e6;
 const NODE_BYTES = 25e3;
 
@@ -50,7 +54,7 @@ export function trainingMemory(
   const needs = {
     state_bytes: copies * values,
     mask_bytes: masks,
-    activation_bytes: activations + (isInt8 ? values / 4 : 0),
+    activation_bytes: ENGINE_SHARE * (activations + (isInt8 ? values / 4 : 0)),
     program_bytes: PROGRAM_BYTES + NODE_BYTES * nodesOf(results).length,
   };
   return { ...needs, total_bytes: Object.values(needs).reduce((sum, bytes) => sum + bytes, 0) };
