@@ -46,7 +46,7 @@ export function trainingPrecisionOption(): Option {
 export function gradientCheckpointingOption(): Option {
   return new Option(
     '--gradient-checkpointing [what]',
-    'compute results a second time rather than keep them: all of each layer, what is cheap (unless told), or nothing',
+    'compute results a second time rather than keep them: all of each layer, what is cheap (large models unless told), or nothing',
   )
     .choices(['nothing', 'cheap', 'layers'])
     .preset('layers');

@@ -17,9 +17,18 @@ export interface GradientGraph {
   readonly gradients: readonly Tensor[];
 }
 
-export function gradientGraph(objective: Objective, recompute: Recompute = 'cheap'): GradientGraph {
+/** Parameters from which on memory counts for more than the eighth of the time that computing again costs. */
+const LARGE_MODEL = 2e8;
+
+/** @param recompute `cheap` for models of more than 200 million parameters, else `nothing`, unless told */
+export function gradientGraph(objective: Objective, recompute = usualRecompute(objective)): GradientGraph {
   const means = sharedMeans(objective);
   const { loss } = means.outputs;
   const parameters = objective.parameters.map(({ tensor }) => tensor);
   return { means, gradients: gradient(loss, parameters, { recompute: recomputed(loss, recompute) }) };
+}
+
+function usualRecompute({ parameters }: Objective): Recompute {
+  const size = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  return size > LARGE_MODEL ? 'cheap' : 'nothing';
 }

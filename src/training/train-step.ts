@@ -37,7 +37,7 @@ export interface TrainStepOptions {
   readonly keepMemory?: boolean;
   /** Of the products in linear layers; see `LowerOptions`. */
   readonly linearPrecision?: 'float32' | 'int8';
-  /** What the backward pass computes a second time, to need less memory; `cheap` unless told. */
+  /** What the backward pass computes a second time, to need less memory; `cheap` for large models unless told. */
   readonly recompute?: Recompute;
   /** The ranks whose gradients are added up; this process alone unless told. */
   readonly ranks?: Communicator;

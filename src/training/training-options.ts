@@ -39,7 +39,7 @@ export interface TrainingOptions {
   readonly threads?: number;
   /** `int8` trains faster, with a little noise in the gradients; see `LowerOptions`. */
   readonly linearPrecision?: 'float32' | 'int8';
-  /** What the backward pass computes a second time, to need less memory; `cheap` unless told. */
+  /** What the backward pass computes a second time, to need less memory; `cheap` for large models unless told. */
   readonly recompute?: Recompute;
   /** The ranks that train together; this process alone unless told. */
   readonly ranks?: Communicator;
