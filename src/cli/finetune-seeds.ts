@@ -2,16 +2,15 @@
  * Several seeds in one command: a run of each in `seed-N`, and what they have in common in `seeds.json`. A run that is
  * finished is not repeated when the command is resumed. No model is copied: `best` names the directory of the best one.
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTextFileIfPresent } from '../checkpoint/index.ts';
 import { gatherValues, onFirstRank } from '../distributed/index.ts';
 import type { EvaluationMetrics } from '../pipelines/index.ts';
-import { badInput } from '../support/errors.ts';
 import type { TrainingResult } from '../training/index.ts';
 import { bestModelOptions } from './evaluation-options.ts';
 import { metricNames, type FinetuneFlags } from './finetune-options.ts';
 import { TRAIN_RESULTS_FILE, writeResults } from './finetune-training.ts';
+import { requireEmpty } from './output-directory.ts';
 import type { Ranked } from './process-ranks.ts';
 import { bestRun, seedSummary, seedTable, type SeedRun, type SeedSummary } from './seed-summary.ts';
 import type { TrainingReporter } from './training-reporter.ts';
@@ -44,7 +43,8 @@ export async function finetuneSeeds(
   const { outputDir, ranks } = flags;
   const resumes = flags.resumeFromCheckpoint !== undefined;
   // Before any rank writes into it.
-  if (!resumes && !flags.overwriteOutputDir) await onFirstRank(ranks, () => requireEmpty(outputDir));
+  if (!resumes && !flags.overwriteOutputDir)
+    await onFirstRank(ranks, () => requireEmpty(outputDir, '--resume_from_checkpoint auto'));
   const runs: SeedRun[] = [];
   for (const [i, seed] of seeds.entries()) {
     const directory = join(outputDir, `seed-${seed}`);
@@ -77,13 +77,6 @@ export async function finetuneSeeds(
   if (ranks.rank === 0) await writeResults(join(outputDir, SEEDS_FILE), report);
   for (const line of seedTable(summary, seeds.length)) reporter.note(line);
   return report;
-}
-
-async function requireEmpty(outputDir: string): Promise<void> {
-  const present = await readdir(outputDir).catch(() => []);
-  if (present.length === 0) return;
-  const expected = 'an empty directory, --overwrite_output_dir or --resume_from_checkpoint auto';
-  badInput(`--output_dir: ${outputDir}`, expected, `${present.length} files`);
 }
 
 /** Results that an earlier run left, as rank 0 finds them. */

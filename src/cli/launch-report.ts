@@ -54,10 +54,3 @@ export function resumed(command: readonly string[]): string[] {
   }
   return [...kept, RESUME, 'auto'];
 }
-
-/** As a POSIX shell reads it back. */
-export function shellQuoted(args: readonly string[]): string {
-  return args
-    .map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`))
-    .join(' ');
-}

@@ -14,9 +14,10 @@ import {
   requireMpirun,
   startMpirun,
 } from '../distributed/index.ts';
+import { shellCommand } from '../reports/index.ts';
 import { badInput, BertramError } from '../support/errors.ts';
 import { EXIT_DONE, EXIT_REQUEST_WRONG } from './command-failure.ts';
-import { goesOnFromCheckpoints, rankTable, resumed, shellQuoted } from './launch-report.ts';
+import { goesOnFromCheckpoints, rankTable, resumed } from './launch-report.ts';
 import { given } from './model-options.ts';
 import { positiveWhole, whole } from './option-values.ts';
 import { STOP_SIGNAL } from './process-ranks.ts';
@@ -67,12 +68,12 @@ async function launch(typed: readonly string[], flags: LaunchFlags, terminal: Te
     if (restarts === flags.maxRestarts || wasStopped) {
       if (goesOnFromCheckpoints(command))
         terminal.err.write(
-          `to go on: ${shellQuoted(['bertram', ...launchArguments(flags), '--', ...next])}\n`,
+          `to go on: ${shellCommand(['bertram', ...launchArguments(flags), '--', ...next])}\n`,
         );
       const what = failed === undefined ? 'mpirun failed' : `rank ${failed.rank} ended the job`;
       throw new BertramError('failed', restarts > 0 ? `${what}, after ${restarts} restarts` : what);
     }
-    terminal.err.write(`restart ${restarts + 1} of ${flags.maxRestarts}: ${shellQuoted(next)}\n`);
+    terminal.err.write(`restart ${restarts + 1} of ${flags.maxRestarts}: ${shellCommand(next)}\n`);
     command = next;
   }
 }

@@ -1,10 +1,8 @@
 /** What a model directory holds, without reading its numbers: parameters by table, sizes, memory, checksums. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BertConfig } from '../bert/index.ts';
-import { canonicalName, SCALE_SUFFIX, tiedName, type WeightSource } from '../checkpoint/index.ts';
+import { canonicalName, fileSha256, SCALE_SUFFIX, tiedName, type WeightSource } from '../checkpoint/index.ts';
 import type { Parameter } from '../nn/index.ts';
 import { badInput, shown } from '../support/errors.ts';
 
@@ -90,9 +88,7 @@ export async function checksumsOf(directory: string): Promise<FileChecksum[]> {
     const path = join(directory, name);
     const status = await stat(path);
     if (!status.isFile()) continue;
-    const hash = createHash('sha256');
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-    checksums.push({ name, bytes: status.size, sha256: hash.digest('hex') });
+    checksums.push({ name, bytes: status.size, sha256: await fileSha256(path) });
   }
   return checksums;
 }

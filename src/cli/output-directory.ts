@@ -67,16 +67,20 @@ async function whereToStart(
       badInput(`--resume_from_checkpoint: ${outputDir}`, 'a checkpoint-N directory', 'none');
     return { resumes: true };
   }
-  const present = (await readdir(outputDir).catch(() => [])).filter((name) => !isLeftover(name));
-  if (present.length > 0 && !overwriteOutputDir) {
-    badInput(
-      `--output_dir: ${outputDir}`,
-      'an empty directory, --overwrite_output_dir or --resume_from_checkpoint',
-      `${present.length} files`,
-    );
-  }
+  if (!overwriteOutputDir) await requireEmpty(outputDir, '--resume_from_checkpoint');
   await recoverCheckpoints(outputDir);
   return { resumes: false };
+}
+
+/**
+ * @param resuming the option that goes on with what is there
+ * @throws BertramError `bad-input` when a directory holds other work
+ */
+export async function requireEmpty(outputDir: string, resuming: string): Promise<void> {
+  const present = (await readdir(outputDir).catch(() => [])).filter((name) => !isLeftover(name));
+  if (present.length === 0) return;
+  const expected = `an empty directory, --overwrite_output_dir or ${resuming}`;
+  badInput(`--output_dir: ${outputDir}`, expected, `${present.length} files`);
 }
 
 /** What a run that was killed had not finished writing. */

@@ -1,7 +1,7 @@
 /** The graph of a batch's gradients: what is compiled to train, and what memory is predicted from. */
 import { gradient } from '../autodiff/index.ts';
 import type { Tensor } from '../graph/index.ts';
-import type { Dropout, Parameter } from '../nn/index.ts';
+import { countParameters, type Dropout, type Parameter } from '../nn/index.ts';
 import { sharedMeans, type BatchMeans, type SharedMeans } from './batch-shares.ts';
 import { recomputed, type Recompute } from './recomputation.ts';
 
@@ -29,6 +29,5 @@ export function gradientGraph(objective: Objective, recompute = usualRecompute(o
 }
 
 function usualRecompute({ parameters }: Objective): Recompute {
-  const size = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  return size > LARGE_MODEL ? 'cheap' : 'nothing';
+  return countParameters(parameters) > LARGE_MODEL ? 'cheap' : 'nothing';
 }

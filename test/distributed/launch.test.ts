@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { goesOnFromCheckpoints, resumed, shellQuoted } from '../../src/cli/launch-report.ts';
+import { goesOnFromCheckpoints, resumed } from '../../src/cli/launch-report.ts';
+import { shellCommand } from '../../src/reports/index.ts';
 import { mpirunCommand, MpirunOutput, rankCount } from '../../src/distributed/index.ts';
 import { loadMpi } from '../../src/distributed/mpi-library.ts';
 import { buildIfStale, type ProcessResult } from '../e2e/built-program.ts';
@@ -161,7 +162,7 @@ describe('a command that is started again', () => {
   });
 
   it('is shown as a shell reads it', () => {
-    expect(shellQuoted(['a', "it's b", '', '--x=1'])).toBe(`a 'it'\\''s b' '' --x=1`);
+    expect(shellCommand(['a', "it's b", '', '--x=1'])).toBe(`a 'it'\\''s b' '' --x=1`);
   });
 });
 
