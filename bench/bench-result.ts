@@ -1,5 +1,6 @@
 /** What every benchmark returns: our side and the peer's, measured in turns in one run on one machine. */
 import { spawnSync } from 'node:child_process';
+import { BertramError } from '../src/support/errors.ts';
 
 export interface BenchResult {
   readonly name: string;
@@ -22,6 +23,18 @@ export function peerPython(...modules: string[]): string | undefined {
   const python = process.env['BERTRAM_PEER_PYTHON'] ?? 'python3';
   const probe = spawnSync(python, ['-c', `import ${['sys', ...modules].join(', ')}`], { stdio: 'ignore' });
   return probe.status === 0 ? python : undefined;
+}
+
+/** What the packages of modules are called, where that is something else. */
+const PACKAGES: Readonly<Record<string, string>> = { sklearn: 'scikit-learn' };
+
+/** @throws BertramError `not-found` where there is no such Python */
+export function requirePeer(bench: string, ...modules: string[]): string {
+  const python = peerPython(...modules);
+  if (python !== undefined) return python;
+  const names = modules.map((module) => PACKAGES[module] ?? module).join(' and ');
+  const expected = `expected ${names} in BERTRAM_PEER_PYTHON or python3`;
+  throw new BertramError('not-found', `bench ${bench}: ${expected}`);
 }
 
 export function median(values: readonly number[]): number {

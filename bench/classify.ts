@@ -22,7 +22,7 @@ import { featureMatrix, FeatureExtractor } from '../src/pipelines/index.ts';
 import { readSquadFile } from '../src/squad/squad-files.ts';
 import { BertramError } from '../src/support/errors.ts';
 import { Random } from '../src/support/random.ts';
-import { median, peerPython, type BenchResult } from './bench-result.ts';
+import { median, requirePeer, type BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
 const SHARED = new URL('../../shared/data/qa/', import.meta.url);
@@ -49,11 +49,7 @@ export async function run(): Promise<BenchResult> {
   if (!existsSync(SHARED)) {
     throw new BertramError('not-found', 'bench classify: expected ../shared/data/qa, got nothing');
   }
-  const python = peerPython('sklearn', 'safetensors');
-  if (python === undefined) {
-    const expected = 'expected scikit-learn and safetensors in BERTRAM_PEER_PYTHON or python3';
-    throw new BertramError('not-found', `bench classify: ${expected}`);
-  }
+  const python = requirePeer('classify', 'sklearn', 'safetensors');
   const { training, validation } = splitTexts(await sampleQuestions(), TEST_SHARE, 1);
   const labels = labelsOf(training);
   const extractor = await FeatureExtractor.load({ layers: [-1], pooling: 'mean' });

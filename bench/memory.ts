@@ -6,9 +6,8 @@
 import { loadavg } from 'node:os';
 import { presetConfig } from '../src/bert/index.ts';
 import { questionAnsweringObjective } from '../src/squad/fine-tuning.ts';
-import { BertramError } from '../src/support/errors.ts';
 import { trainingMemory, type Recompute } from '../src/training/index.ts';
-import { median, peerPython, type BenchResult } from './bench-result.ts';
+import { median, requirePeer, type BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
 const [PRESET, BATCH, LENGTH] = ['large', 2, 384] as const;
@@ -40,11 +39,7 @@ interface Row extends Measured {
 
 /** @throws BertramError `not-found` without a Python that has PyTorch and transformers */
 export async function run(): Promise<BenchResult> {
-  const python = peerPython('torch', 'transformers');
-  if (python === undefined) {
-    const expected = 'expected torch and transformers in BERTRAM_PEER_PYTHON or python3';
-    throw new BertramError('not-found', `bench memory: ${expected}`);
-  }
+  const python = requirePeer('memory', 'torch', 'transformers');
   const rows: Row[] = [];
   const add = (row: Row): void => {
     rows.push(row);

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createGunzip } from 'node:zlib';
 import { BertramError } from '../src/support/errors.ts';
-import { median, peerPython } from './bench-result.ts';
+import { median, requirePeer } from './bench-result.ts';
 import type { BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
@@ -75,12 +75,7 @@ async function sample(): Promise<Buffer> {
 export async function run(): Promise<BenchResult> {
   if (!existsSync(shared))
     throw new BertramError('not-found', 'bench prepare: expected ../shared/data, got nothing');
-  const python = peerPython('tokenizers');
-  if (python === undefined)
-    throw new BertramError(
-      'not-found',
-      'bench prepare: expected tokenizers in BERTRAM_PEER_PYTHON or python3',
-    );
+  const python = requirePeer('prepare', 'tokenizers');
   const directory = mkdtempSync(join(tmpdir(), 'bertram-bench-'));
   const file = join(directory, 'text.txt');
   writeFileSync(file, await sample());

@@ -15,7 +15,7 @@ import { defaultModelDirectory, loadTokenizer, questionAnsweringGraph } from '..
 import { scoreSquadV1, squadFeatures, squadV1Report, type SquadExample } from '../src/squad/index.ts';
 import { readSquadFile } from '../src/squad/squad-files.ts';
 import { BertramError } from '../src/support/errors.ts';
-import { median, peerPython, type BenchResult } from './bench-result.ts';
+import { median, requirePeer, type BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
 const DATASET = fileURLToPath(new URL('../../shared/data/qa/new-wiki-valid.json.gz', import.meta.url));
@@ -42,11 +42,7 @@ export async function run(): Promise<BenchResult> {
   if (!existsSync(DATASET)) {
     throw new BertramError('not-found', `bench question-answering: expected ${DATASET}, got no such file`);
   }
-  const python = peerPython('torch', 'transformers');
-  if (python === undefined) {
-    const expected = 'expected torch and transformers in BERTRAM_PEER_PYTHON or python3';
-    throw new BertramError('not-found', `bench question-answering: ${expected}`);
-  }
+  const python = requirePeer('question-answering', 'torch', 'transformers');
   const directory = await mkdtemp(join(tmpdir(), 'bertram-bench-'));
   try {
     const { examples } = await readSquadFile(DATASET);

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { BertramError } from '../src/support/errors.ts';
 import { BertTokenizer } from '../src/tokenizers/index.ts';
-import { median, peerPython } from './bench-result.ts';
+import { median, requirePeer } from './bench-result.ts';
 import type { BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
@@ -76,13 +76,7 @@ function measureOurs(tokenizer: BertTokenizer, paragraphs: readonly string[]): M
 export async function run(): Promise<BenchResult> {
   if (!existsSync(shared))
     throw new BertramError('not-found', 'bench tokenizer: expected ../shared/data, got nothing');
-  const python = peerPython('tokenizers');
-  if (python === undefined) {
-    throw new BertramError(
-      'not-found',
-      'bench tokenizer: expected tokenizers in BERTRAM_PEER_PYTHON or python3',
-    );
-  }
+  const python = requirePeer('tokenizer', 'tokenizers');
   const paragraphs = sampleParagraphs();
   const text = paragraphs.join('\n');
   const megabytes = Buffer.byteLength(text) / 1e6;

@@ -3,8 +3,7 @@
  * answering, batch 4, length 384, dropout on. Ours runs in float32 and with int8 products (SwitchBack).
  */
 import { loadavg } from 'node:os';
-import { BertramError } from '../src/support/errors.ts';
-import { median, peerPython, type BenchResult } from './bench-result.ts';
+import { median, requirePeer, type BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
 const SIZE = ['base', '4', '384'] as const;
@@ -29,11 +28,7 @@ interface Step {
 
 /** @throws BertramError `not-found` without a Python that has PyTorch and transformers */
 export async function run(): Promise<BenchResult> {
-  const python = peerPython('torch', 'transformers');
-  if (python === undefined) {
-    const expected = 'expected torch and transformers in BERTRAM_PEER_PYTHON or python3';
-    throw new BertramError('not-found', `bench train-step: ${expected}`);
-  }
+  const python = requirePeer('train-step', 'torch', 'transformers');
   const steps: (Step & { readonly side: Side; readonly loadAverage: number })[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     // One process at a time: four models at once would not fit a small machine.

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { BertramError } from '../src/support/errors.ts';
 import { BasicTokenizer, BertTokenizer } from '../src/tokenizers/index.ts';
-import { median, peerPython } from './bench-result.ts';
+import { median, requirePeer } from './bench-result.ts';
 import type { BenchResult } from './bench-result.ts';
 import { PeerProcess } from './peer-process.ts';
 
@@ -86,10 +86,7 @@ export async function run(): Promise<BenchResult> {
       'bench vocab: expected ../shared/data/text/wikipedia.txt.gz, got nothing',
     );
   }
-  const python = peerPython('tokenizers');
-  if (python === undefined) {
-    throw new BertramError('not-found', 'bench vocab: expected tokenizers in BERTRAM_PEER_PYTHON or python3');
-  }
+  const python = requirePeer('vocab', 'tokenizers');
   const { training, heldOut } = dividedCorpus();
   const directory = mkdtempSync(join(tmpdir(), 'bertram-bench-'));
   const text = join(directory, 'text.txt');

@@ -14,9 +14,10 @@ import {
 } from '../checkpoint/index.ts';
 import { Dropout, Parameters } from '../nn/index.ts';
 import { BertramError, badInput, shown } from '../support/errors.ts';
+import { formatJson } from '../support/json-text.ts';
 import type { BertConfig } from './config.ts';
 import { bertEncoder, bertInputs } from './model.ts';
-import { bertConfigOf, formatJson, formatTokenizerConfig, writeModelDirectory } from './pretrained.ts';
+import { bertConfigOf, formatTokenizerConfig, writeModelDirectory } from './pretrained.ts';
 
 /** What transformers calls a BERT with these parts, the first whose parts are all there. */
 const ARCHITECTURES: readonly (readonly [architecture: string, ...parts: string[]])[] = [

@@ -16,6 +16,7 @@ import {
 } from '../checkpoint/index.ts';
 import type { Parameter } from '../nn/index.ts';
 import { BertramError, badInput, messageOf } from '../support/errors.ts';
+import { formatJson } from '../support/json-text.ts';
 import { formatBertConfig, parseBertConfig, type BertConfig } from './config.ts';
 
 /** @throws BertramError `bad-input` when the configuration is not JSON, or a field does not fit */
@@ -149,8 +150,4 @@ export function formatTokenizerConfig(config: BertConfig, lowercase: boolean): R
     do_lower_case: lowercase,
     model_max_length: config.maxPositionEmbeddings,
   };
-}
-
-export function formatJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -9,6 +9,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badInput, BertramError, shown } from '../support/errors.ts';
+import { formatJson } from '../support/json-text.ts';
 import { fileSha256 } from './file-checksum.ts';
 import { fileError } from './file-error.ts';
 import { JsonScanner } from './json-scanner.ts';
@@ -32,7 +33,7 @@ export interface DirectoryManifest {
 }
 
 export function formatManifest({ step, files }: DirectoryManifest): string {
-  return `${JSON.stringify({ format: FORMAT, step, files: Object.fromEntries(files) }, null, 2)}\n`;
+  return formatJson({ format: FORMAT, step, files: Object.fromEntries(files) });
 }
 
 /**

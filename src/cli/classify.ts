@@ -34,6 +34,7 @@ import { ProgressLine } from './progress-line.ts';
 import { recorded, weightFiles } from './run-recording.ts';
 import { stoppable } from './stop-signal.ts';
 import type { Output, Terminal } from './terminal.ts';
+import { writeResults } from './results-file.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
 interface TrainFlags {
@@ -181,7 +182,7 @@ async function trainClassifier(flags: TrainFlags, terminal: Terminal): Promise<v
       ? await trainOnFeatures(flags, training, terminal)
       : await fineTune(flags, training, start, terminal);
   const results = { mode: flags.mode, train_examples: training.length, ...summary };
-  await writeJson(join(outputDir, 'train_results.json'), results);
+  await writeResults(join(outputDir, 'train_results.json'), results);
   const metrics = validation.length === 0 ? undefined : await evaluate(flags, validation);
   if (flags.json) await terminal.out.json({ ...results, ...(metrics && { validation: metrics }) });
   else if (metrics !== undefined) await printMetrics(metrics, terminal.out);
@@ -273,8 +274,8 @@ async function evaluate(
     columns: labels,
     values: metrics.confusion_matrix,
   });
-  await writeJson(join(outputDir, 'eval_results.json'), metrics);
-  await writeJson(join(outputDir, 'confusion_matrix.json'), { labels, matrix: metrics.confusion_matrix });
+  await writeResults(join(outputDir, 'eval_results.json'), metrics);
+  await writeResults(join(outputDir, 'confusion_matrix.json'), { labels, matrix: metrics.confusion_matrix });
   await writeFileAtomic(join(outputDir, 'confusion_matrix.svg'), picture);
   return metrics;
 }
@@ -308,8 +309,4 @@ async function predict(flags: PredictFlags, out: Output): Promise<void> {
     } else await out.line(`${score.toFixed(4)}  ${label}`);
   }
   await classifier.release();
-}
-
-async function writeJson(path: string, value: object): Promise<void> {
-  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }

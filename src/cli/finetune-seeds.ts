@@ -9,9 +9,10 @@ import type { EvaluationMetrics } from '../pipelines/index.ts';
 import type { TrainingResult } from '../training/index.ts';
 import { bestModelOptions } from './evaluation-options.ts';
 import { metricNames, type FinetuneFlags } from './finetune-options.ts';
-import { TRAIN_RESULTS_FILE, writeResults } from './finetune-training.ts';
+import { TRAIN_RESULTS_FILE } from './finetune-training.ts';
 import { requireEmpty } from './output-directory.ts';
 import type { Ranked } from './process-ranks.ts';
+import { writeResults } from './results-file.ts';
 import { bestRun, seedSummary, seedTable, type SeedRun, type SeedSummary } from './seed-summary.ts';
 import type { TrainingReporter } from './training-reporter.ts';
 

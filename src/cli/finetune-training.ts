@@ -1,7 +1,7 @@
 /** The training of `bertram finetune`: windows, evaluation while they are learnt, the report, and what is left on the disk. */
 import { join } from 'node:path';
 import { bertConfigOf } from '../bert/index.ts';
-import { readModelDirectory, writeFileAtomic, type ModelDirectory } from '../checkpoint/index.ts';
+import { readModelDirectory, type ModelDirectory } from '../checkpoint/index.ts';
 import type { EvaluationInTraining, EvaluationOptions } from '../pipelines/index.ts';
 import { fineTune, type FineTuningOptions } from '../squad/fine-tuning.ts';
 import {
@@ -19,6 +19,7 @@ import { finetuneTrainingOptions, type FinetuneFlags } from './finetune-options.
 import { given } from './model-options.ts';
 import { startOf } from './output-directory.ts';
 import type { Ranked } from './process-ranks.ts';
+import { writeResults } from './results-file.ts';
 import { recorded, weightFiles } from './run-recording.ts';
 import type { TrainingReporter } from './training-reporter.ts';
 
@@ -137,8 +138,4 @@ async function trainingWindows(
     `${examples.length} questions and ${negatives.length} generated ones without an answer: ${windows.length} windows`,
   );
   return windows;
-}
-
-export async function writeResults(path: string, results: object): Promise<void> {
-  await writeFileAtomic(path, `${JSON.stringify(results, null, 2)}\n`);
 }

@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BertConfig } from '../bert/index.ts';
-import { writeFileAtomic, type ModelDirectory } from '../checkpoint/index.ts';
+import type { ModelDirectory } from '../checkpoint/index.ts';
 import {
   pretrain,
   trainingOptionsOf,
@@ -16,6 +16,7 @@ import { bestModelOptions } from './evaluation-options.ts';
 import { given } from './model-options.ts';
 import { PRETRAINING_METRICS, type PretrainingFlags } from './pretraining-flags.ts';
 import type { Ranked } from './process-ranks.ts';
+import { writeResults } from './results-file.ts';
 import { recorded, weightFiles } from './run-recording.ts';
 import type { TrainingReporter } from './training-reporter.ts';
 
@@ -72,10 +73,9 @@ export async function runPhase(
   };
   return recorded({ ...recording, task: 'pretraining' }, async (onEvent) => {
     const outcome = await work(onEvent);
-    const write = (file: string, results: object): Promise<void> =>
-      writeFileAtomic(join(outputDir, file), `${JSON.stringify(results, null, 2)}\n`);
-    if (outcome.metrics !== undefined) await write('eval_results.json', outcome.metrics);
-    await write(RESULTS_FILE, outcome.result);
+    if (outcome.metrics !== undefined)
+      await writeResults(join(outputDir, 'eval_results.json'), outcome.metrics);
+    await writeResults(join(outputDir, RESULTS_FILE), outcome.result);
     reporter.note(`model written to ${outputDir}`);
     return outcome;
   });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readTextFileIfPresent } from '../checkpoint/index.ts';
 import { badInput, messageOf, shown } from '../support/errors.ts';
+import { formatJson } from '../support/json-text.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
 /** Where the examples that are not for training lie, below the others. */
@@ -62,7 +63,7 @@ export const schemas = { manifest, recipe, shard };
 
 /** The JSON text of a record, with its fields in snake_case. */
 export function formatRecord(record: object): string {
-  return `${JSON.stringify(withKeys(record, snakeCase), null, 2)}\n`;
+  return formatJson(withKeys(record, snakeCase));
 }
 
 /**

@@ -21,7 +21,3 @@ export async function readJsonFile<Schema extends z.ZodType>(
   const reason = message.replace(/^Invalid input: /, '');
   throw new BertramError('bad-input', `${path}: ${field.join('.')}: ${reason}`);
 }
-
-export function formatJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
-}

@@ -5,8 +5,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { FileToWrite } from '../checkpoint/index.ts';
-import { formatJson, readJsonFile } from './json-file.ts';
+import { readJsonFile } from './json-file.ts';
 import { badInput } from '../support/errors.ts';
+import { formatJson } from '../support/json-text.ts';
 import { compareSettings, type RunSettings } from './run-settings.ts';
 import type { LogSums } from './training-log.ts';
 import type { RunLength } from './training-options.ts';

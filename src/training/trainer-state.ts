@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/index.ts';
 import type { BestRecord } from './best-model.ts';
-import { formatJson, readJsonFile } from './json-file.ts';
+import { readJsonFile } from './json-file.ts';
 import type { TrainingProgress } from './training-hooks.ts';
 import type { EvaluationEntry, LogEntry } from './training-log.ts';
 import type { TrainingOptions } from './training-options.ts';
+import { formatJson } from '../support/json-text.ts';
 
 export const TRAINER_STATE_FILE = 'trainer_state.json';
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { goldenModel } from '../pipelines/tiny-model.ts';
+import { letterCorpus } from '../pretraining/letter-corpus.ts';
 import { run, runJson } from './captured-terminal.ts';
 
 let directory: string;
@@ -12,14 +13,6 @@ const inside = (...path: string[]): string => join(directory, ...path);
 const json = async (...path: string[]): Promise<Record<string, unknown>> =>
   JSON.parse(await readFile(inside(...path), 'utf8')) as Record<string, unknown>;
 const weights = (output: string): Promise<Buffer> => readFile(inside(output, 'model.safetensors'));
-
-/** 40 documents of letters and digits, which are all that the small vocabulary has. */
-const corpus = Array.from({ length: 40 }, (_, document) =>
-  Array.from({ length: 4 }, (_, paragraph) => {
-    const letter = String.fromCharCode(97 + ((document + paragraph) % 26));
-    return `One ${letter} two ${letter}${letter}. Then ${document} came. So we ${letter} on, and on.\n`;
-  }).join(''),
-).join('\n');
 
 async function prepare(output: string, length: number, vocab: string): Promise<void> {
   const args = ['prepare', '--input', inside('corpus.txt'), '--output', inside(output), '--vocab', vocab];
@@ -30,7 +23,7 @@ async function prepare(output: string, length: number, vocab: string): Promise<v
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'bertram-pretrain-'));
-  await writeFile(inside('corpus.txt'), corpus);
+  await writeFile(inside('corpus.txt'), letterCorpus);
   const vocab = join(goldenModel, 'vocab.txt');
   await writeFile(inside('other-vocab.txt'), `${await readFile(vocab, 'utf8')}another\n`);
   await prepare('shards-32', 32, vocab);

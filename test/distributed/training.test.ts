@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { buildIfStale } from '../e2e/built-program.ts';
 import { goldenModel } from '../pipelines/tiny-model.ts';
+import { letterCorpus } from '../pretraining/letter-corpus.ts';
 import { hasMpirun } from './mpirun.ts';
 import {
   bertram,
@@ -101,13 +102,7 @@ describe.skipIf(!hasMpirun)('two ranks (skipped without mpirun)', () => {
   });
 
   it('prepare: the same bytes; pretrain: losses and weights of one process, and the same evaluation', async () => {
-    const corpus = Array.from({ length: 40 }, (_, document) =>
-      Array.from({ length: 4 }, (_, paragraph) => {
-        const letter = String.fromCharCode(97 + ((document + paragraph) % 26));
-        return `One ${letter} two ${letter}${letter}. Then ${document} came. So we ${letter} on, and on.\n`;
-      }).join(''),
-    ).join('\n');
-    writeFileSync(inside('corpus.txt'), corpus);
+    writeFileSync(inside('corpus.txt'), letterCorpus);
     const prepare = (output: string): string[] => [
       ...['prepare', '--input', inside('corpus.txt'), '--output', inside(output), '--held-out', '0.3'],
       ...['--vocab', join(goldenModel, 'vocab.txt'), '--max-seq-length', '32', '--workers', '1'],
