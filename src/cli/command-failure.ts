@@ -1,6 +1,6 @@
 /** What a command that did not succeed says, in one line, and its exit status. */
 import { CommanderError } from 'commander';
-import { BertramError, messageOf, type ErrorCode } from '../support/errors.ts';
+import { BertramError, isAbort, messageOf, type ErrorCode } from '../support/errors.ts';
 import { TrainingStopped } from '../training/training-stopped.ts';
 import { OutputClosed } from './terminal.ts';
 
@@ -25,6 +25,7 @@ export interface CommandFailure {
 /** @param command what opens the line: `bertram answer` */
 export function commandFailure(error: unknown, command: string): CommandFailure {
   if (error instanceof OutputClosed) return { exitCode: EXIT_DONE, line: undefined };
+  if (isAbort(error)) return { exitCode: EXIT_DONE, line: `${command}: ${error.message}` };
   if (error instanceof TrainingStopped)
     return { exitCode: EXIT_DONE, line: `${command}: ${howToGoOn(error)}` };
   if (error instanceof CommanderError) {

@@ -47,7 +47,7 @@ export async function trainQuestionAnswering(
       dropout: flags.dropout,
       resumeFrom,
     }),
-    ...(evaluation && { evaluate: (state) => evaluation.evaluate(state.valueViews()) }),
+    ...(evaluation && { evaluate: (state, signal) => evaluation.evaluate(state.valueViews(), signal) }),
     onLoaded: ({ missing, unexpected }) => {
       if (missing.length > 0) reporter.note(`begin at random: ${missing.join(', ')}`);
       if (unexpected.length > 0) reporter.note(`of no use here: ${unexpected.join(', ')}`);

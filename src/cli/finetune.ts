@@ -19,7 +19,7 @@ import { evaluationOptions, trainQuestionAnswering } from './finetune-training.t
 import { writeResults } from './results-file.ts';
 import { given } from './model-options.ts';
 import { addShardingOption, withRanks, type Ranked } from './process-ranks.ts';
-import { stoppable } from './stop-signal.ts';
+import { stoppable, type Stopping } from './stop-signal.ts';
 import type { Output, Terminal } from './terminal.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
@@ -44,19 +44,36 @@ async function finetune(
       (text) => reporter.note(text),
       (signal) => trainQuestionAnswering(own, reporter, signal),
     );
+  const evaluateTrained = (own: Ranked<FinetuneFlags>, modelDirectory: string) =>
+    stoppable(
+      (text) => reporter.note(text),
+      (signal) => evaluateModel(own, modelDirectory, signal),
+      evaluationStopping(modelDirectory),
+    );
   if (flags.seeds !== undefined) {
-    await out.json(await finetuneSeeds(flags, flags.seeds, { train, evaluate: evaluateModel }, reporter));
+    await out.json(await finetuneSeeds(flags, flags.seeds, { train, evaluate: evaluateTrained }, reporter));
     return;
   }
   if (flags.doTrain) await train(flags);
   if (flags.doEval)
-    await out.json(await evaluateModel(flags, flags.doTrain ? flags.outputDir : flags.modelNameOrPath));
+    await out.json(
+      flags.doTrain
+        ? await evaluateTrained(flags, flags.outputDir)
+        : await evaluateModel(flags, flags.modelNameOrPath),
+    );
 }
+
+/** The training is done and its model written: what is left may be done at any time. */
+const evaluationStopping = (modelDirectory: string): Stopping => ({
+  announcement: 'leaves the evaluation; the model is written',
+  reason: `stopped before the model was judged; to judge it, --do_eval with --model_name_or_path ${modelDirectory}`,
+});
 
 /** Scores the model on the validation file; results and predictions have the names that `run_qa.py` gives them. */
 async function evaluateModel(
   flags: Ranked<FinetuneFlags>,
   modelDirectory: string,
+  signal?: AbortSignal,
 ): Promise<EvaluationMetrics> {
   const { evaluate, loadQuestionAnsweringModel } = await import('../pipelines/index.ts');
   const { outputDir, threads, ranks } = flags;
@@ -65,7 +82,7 @@ async function evaluateModel(
     model: modelDirectory,
     ...given({ threads }),
   });
-  const evaluation = await evaluate(model, dataset, evaluationOptions(flags));
+  const evaluation = await evaluate(model, dataset, { ...evaluationOptions(flags), signal });
   if (ranks.rank > 0) return evaluation.metrics;
   await mkdir(outputDir, { recursive: true });
   await writePredictions(outputDir, evaluation, 'eval_');

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import { joinJob, type Communicator } from '../distributed/index.ts';
+import { isAbort } from '../support/errors.ts';
 import { TrainingStopped } from '../training/training-stopped.ts';
 import { whole } from './option-values.ts';
 import { Output, type Terminal } from './terminal.ts';
@@ -54,7 +55,7 @@ export async function withRanks<Flags extends object>(
     await work(ranked, ranks.rank === 0 ? terminal : silent(terminal));
     await ranks.close();
   } catch (error) {
-    if (!(error instanceof TrainingStopped)) throw error;
+    if (!(error instanceof TrainingStopped || isAbort(error))) throw error;
     await ranks.close();
     if (ranks.rank === 0) throw error;
   } finally {

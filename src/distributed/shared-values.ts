@@ -1,5 +1,5 @@
 /** Values of any kind that ranks tell each other, as JSON: results of small work, and the errors it ends with. */
-import { BertramError, messageOf, type ErrorCode } from '../support/errors.ts';
+import { BertramError, isAbort, messageOf, type ErrorCode } from '../support/errors.ts';
 import type { Communicator } from './communicator.ts';
 
 type Outcome<T> =
@@ -29,6 +29,27 @@ export async function isTrueOnAny(ranks: Communicator, own: boolean): Promise<bo
   const count = Float64Array.of(own ? 1 : 0);
   await ranks.allReduceSum(count);
   return count[0]! > 0;
+}
+
+/**
+ * Does this rank's part of work that a signal may cut short. Where it did on one rank, all of them throw its reason: there
+ * is no whole to be made of the parts, and no rank waits for one that does not come.
+ *
+ * @param work rejects with the signal's reason, an `AbortError`, when it was cut short
+ */
+export async function unlessAborted<T>(ranks: Communicator, work: () => Promise<T>): Promise<T> {
+  if (ranks.size === 1) return work();
+  const own = await work().then(
+    (value) => ({ value }),
+    (error: unknown) => {
+      if (isAbort(error)) return { reason: error.message };
+      throw error;
+    },
+  );
+  const reasons = await gatherValues(ranks, 'reason' in own ? [own.reason] : []);
+  const [reason] = reasons.flat();
+  if (reason !== undefined || 'reason' in own) throw new DOMException(reason, 'AbortError');
+  return own.value;
 }
 
 async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {

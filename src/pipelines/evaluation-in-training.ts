@@ -29,11 +29,17 @@ export class EvaluationInTraining {
     this.#options = options;
   }
 
-  /** @param parameters the model's, by name: the same arrays in every call, with the numbers of the moment */
-  async evaluate(parameters: Readonly<Record<string, HostTensor<Float32Array>>>): Promise<LoggedMetrics> {
+  /**
+   * @param parameters the model's, by name: the same arrays in every call, with the numbers of the moment
+   * @param signal cuts the evaluation short, which then throws its reason
+   */
+  async evaluate(
+    parameters: Readonly<Record<string, HostTensor<Float32Array>>>,
+    signal?: AbortSignal,
+  ): Promise<LoggedMetrics> {
     const { dataset, ...options } = this.#options;
     this.#model ??= await this.#create(parameters);
-    const { metrics } = await evaluate(this.#model, dataset, options);
+    const { metrics } = await evaluate(this.#model, dataset, { ...options, signal });
     return loggedMetrics(metrics);
   }
 

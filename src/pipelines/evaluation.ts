@@ -2,7 +2,7 @@
  * A model's score on a data set, exactly as transformers' `run_qa.py` finds it: windows, n best spans, EM and F1 by the
  * official rules.
  */
-import { gatherValues, singleProcess, type Communicator } from '../distributed/index.ts';
+import { gatherValues, singleProcess, unlessAborted, type Communicator } from '../distributed/index.ts';
 import {
   checkPostProcessingOptions,
   defaultWindowOptions,
@@ -56,6 +56,7 @@ export interface Evaluation {
  * there, or `withNoAnswer` is set; else by those of v1.1.
  *
  * @throws BertramError `bad-input` for impossible options, `failed` when a logit is not a finite number
+ * @throws the reason of `signal`, once that is aborted on any rank: an answer to some of the questions is no evaluation
  */
 export async function evaluate(
   model: QuestionAnsweringModel,
@@ -75,7 +76,9 @@ export async function evaluate(
   const layout = { ...options, maxSeqLength, docStride, labels: false };
   const own = examples.filter((_, index) => index % ranks.size === ranks.rank);
   const features = squadFeatures(own, model.tokenizer, layout);
-  const found = await predict(model, own, features.windows, { ...options, withNoAnswer });
+  const found = await unlessAborted(ranks, () =>
+    predict(model, own, features.windows, { ...options, withNoAnswer }),
+  );
   const all = await gatherValues(ranks, {
     predictions: found,
     windows: features.windows.length,

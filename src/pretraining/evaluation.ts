@@ -1,6 +1,6 @@
 /** How well the pretraining heads do on examples that are not trained on: losses and accuracies over all of them. */
 import type { BertConfig } from '../bert/index.ts';
-import { gatherValues, singleProcess, type Communicator } from '../distributed/index.ts';
+import { gatherValues, singleProcess, unlessAborted, type Communicator } from '../distributed/index.ts';
 import { multiply, scoped, softmaxCrossEntropy, sum, type Tensor } from '../graph/index.ts';
 import { compile, type Feeds, type Program } from '../runtime/index.ts';
 import type { EvaluationMetrics } from '../training/index.ts';
@@ -68,22 +68,13 @@ export class PretrainingEvaluation {
    * with any number of ranks.
    *
    * @param parameters the model's, by name
+   * @param signal cuts the evaluation short, between two batches; on all ranks, once it is aborted on one
+   * @throws the reason of `signal`
    */
-  async evaluate(parameters: Feeds): Promise<PretrainingMetrics> {
-    const { batchSize, maxExamples = Infinity, ranks = singleProcess } = this.#options;
-    const { collate } = pretrainingData(this.#examples, this.#config.padTokenId);
+  async evaluate(parameters: Feeds, signal?: AbortSignal): Promise<PretrainingMetrics> {
+    const { maxExamples = Infinity, ranks = singleProcess } = this.#options;
     const samples = Math.min(this.#examples.size, maxExamples);
-    const own: BatchTotals[] = [];
-    for (let begin = ranks.rank * batchSize; begin < samples; begin += ranks.size * batchSize) {
-      const length = Math.min(batchSize, samples - begin);
-      const { feeds, sizes } = collate(Uint32Array.from({ length }, (_, i) => begin + i));
-      const results = await this.#program.run({ ...feeds, ...parameters });
-      const total = (name: Total): number => Number(results[name].data[0]);
-      own.push({
-        ...{ mlmLoss: total('mlmLoss'), mlmCorrect: total('mlmCorrect') },
-        ...{ nspLoss: total('nspLoss'), nspCorrect: total('nspCorrect'), predictions: sizes.get('P')! },
-      });
-    }
+    const own = await unlessAborted(ranks, () => this.#ownTotals(parameters, samples, signal));
     const { predictions, ...sums } = sumOf(inTurns(await gatherValues(ranks, own)));
     const eval_mlm_loss = sums.mlmLoss / Math.max(1, predictions);
     const eval_nsp_loss = sums.nspLoss / samples;
@@ -96,6 +87,29 @@ export class PretrainingEvaluation {
       eval_samples: samples,
       eval_predictions: predictions,
     };
+  }
+
+  /** Of the batches of this rank. */
+  async #ownTotals(
+    parameters: Feeds,
+    samples: number,
+    signal: AbortSignal | undefined,
+  ): Promise<BatchTotals[]> {
+    const { batchSize, ranks = singleProcess } = this.#options;
+    const { collate } = pretrainingData(this.#examples, this.#config.padTokenId);
+    const totals: BatchTotals[] = [];
+    for (let begin = ranks.rank * batchSize; begin < samples; begin += ranks.size * batchSize) {
+      signal?.throwIfAborted();
+      const length = Math.min(batchSize, samples - begin);
+      const { feeds, sizes } = collate(Uint32Array.from({ length }, (_, i) => begin + i));
+      const results = await this.#program.run({ ...feeds, ...parameters });
+      const total = (name: Total): number => Number(results[name].data[0]);
+      totals.push({
+        ...{ mlmLoss: total('mlmLoss'), mlmCorrect: total('mlmCorrect') },
+        ...{ nspLoss: total('nspLoss'), nspCorrect: total('nspCorrect'), predictions: sizes.get('P')! },
+      });
+    }
+    return totals;
   }
 
   async release(): Promise<void> {

@@ -88,19 +88,19 @@ export async function pretrain(options: PretrainingOptions): Promise<Pretraining
     }));
   try {
     await mkdir(outputDir, { recursive: true });
-    let metrics: PretrainingMetrics | undefined;
-    const evaluate = async (state: TrainingState): Promise<PretrainingMetrics> =>
-      (metrics = await evaluation!.evaluate(state.valueViews()));
     const { state, progress, result } = await train(
       pretrainingObjective(config),
       pretrainingData(examples, config.padTokenId),
       options.training,
-      { ...hooksOf(options), ...(evaluation === undefined ? {} : { evaluate }) },
+      {
+        ...hooksOf(options),
+        ...(evaluation && { evaluate: (state, signal) => evaluation.evaluate(state.valueViews(), signal) }),
+      },
     );
-    // A run that is resumed at its end has nothing left to do, and has not been evaluated.
-    if (evaluation !== undefined) metrics ??= await evaluate(state);
     const best = options.training.best?.load ? progress.best?.step : undefined;
-    if (best !== undefined) metrics = loggedMetrics(progress, best) ?? metrics;
+    const judged = loggedMetrics(progress, best ?? progress.step);
+    // A run of no updates has no evaluation in its log.
+    const metrics = evaluation && (judged ?? (await evaluation.evaluate(state.valueViews())));
     await onFirstRank(ranks, async () => {
       await saveBert(outputDir, textsOf(options), state.valueTensors());
       await writeTrainerState(outputDir, progress);

@@ -25,6 +25,11 @@ export class BertramError extends Error {
   }
 }
 
+/** Whether this is what an `AbortSignal` makes of work that it cuts short: no failure, since that was asked for. */
+export function isAbort(error: unknown): error is DOMException {
+  return error instanceof DOMException && error.name === 'AbortError';
+}
+
 /** Throws a `bad-input` error: `where: expected X, got Y`. */
 export function badInput(where: string, expected: string, got: string): never {
   throw new BertramError('bad-input', `${where}: expected ${expected}, got ${got}`);

@@ -5,7 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isTrueOnAny, singleProcess, type Communicator } from '../distributed/index.ts';
 import { schedule } from '../optim/index.ts';
-import { badInput } from '../support/errors.ts';
+import { badInput, isAbort } from '../support/errors.ts';
 import { BestModel } from './best-model.ts';
 import type { Objective } from './gradient-graph.ts';
 import { nonFiniteError, requireFiniteParameters } from './non-finite.ts';
@@ -16,7 +16,7 @@ import { gatherMoments, shareStart } from './state-transfer.ts';
 import { TrainStep } from './train-step.ts';
 import type { TrainingData } from './training-data.ts';
 import type { TrainingEvent, TrainingHooks, TrainingProgress, TrainingResult } from './training-hooks.ts';
-import { TrainingLog } from './training-log.ts';
+import { TrainingLog, type EvaluationMetrics } from './training-log.ts';
 import {
   checkTrainingOptions,
   runLength,
@@ -107,9 +107,10 @@ class Run {
 
   async toItsEnd(): Promise<TrainingResult> {
     const { data, options, length } = this.#parts;
+    // One that was stopped right after an update, or in its evaluation, has not been judged.
+    const isFirstBest = await this.#evaluateIfDue(this.#first);
     if (await this.#isStopping()) throw new TrainingStopped(this.#first);
-    // One that was stopped right after an update has not been judged.
-    if (await this.#evaluateIfDue(this.#first)) await this.#save(this.#first);
+    if (isFirstBest) await this.#save(this.#first);
     let last = this.#first;
     for (const update of updatesFrom(this.#first, length, data.lengths, options)) {
       if (this.#best?.isExhausted) break;
@@ -117,7 +118,7 @@ class Run {
       last = update.step;
       // Updates of a small model never leave the thread: signals and timers get their turn here.
       await nextTurn();
-      const isBest = !(await this.#isStopping()) && (await this.#evaluateIfDue(last));
+      const isBest = await this.#evaluateIfDue(last);
       const stops = await this.#isStopping();
       const isSaved = this.#isDue(last, options.saveSteps) && last < length.totalSteps;
       if (stops || isSaved || isBest) await this.#save(last);
@@ -165,18 +166,34 @@ class Run {
     if (entry !== undefined) this.#emit({ type: 'log', entry, totalSteps });
   }
 
-  /** @returns whether this update's weights are the best so far, and are to be kept as such */
+  /**
+   * A run that is asked to stop makes no evaluation, and leaves the one under way.
+   *
+   * @returns whether this update's weights are the best so far, and are to be kept as such
+   */
   async #evaluateIfDue(step: number): Promise<boolean> {
     const { options, hooks, engine, length } = this.#parts;
     const { totalSteps, updatesPerEpoch } = length;
     const isWanted = step === totalSteps || this.#isDue(step, options.evalSteps);
     if (hooks.evaluate === undefined || !isWanted || step === 0 || this.#log.hasEvaluation(step))
       return false;
-    const evaluated = await this.#pace.pause(hooks.evaluate(engine.state));
+    if (await this.#isStopping()) return false;
+    const evaluated = await this.#pace.pause(this.#unlessStopped(hooks.evaluate(engine.state, hooks.signal)));
+    if (evaluated === undefined) return false;
     const entry = this.#log.evaluation(evaluated, { step, epoch: step / updatesPerEpoch });
     const isBest = this.#best?.judge(entry) === true;
     this.#emit({ type: 'evaluation', entry, totalSteps, ...(this.#best && { best: this.#best.named }) });
     return isBest && options.best?.load === true;
+  }
+
+  /** @returns nothing where the request to stop has cut it short */
+  async #unlessStopped(evaluation: Promise<EvaluationMetrics>): Promise<EvaluationMetrics | undefined> {
+    try {
+      return await evaluation;
+    } catch (error) {
+      if (isAbort(error) && (await this.#isStopping())) return undefined;
+      throw error;
+    }
   }
 
   async #save(step: number): Promise<void> {

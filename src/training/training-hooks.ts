@@ -55,12 +55,15 @@ export interface TrainingHooks {
   /** Fills the parameters with those that training starts from, and the moments when it resumes. */
   readonly initialize: (state: TrainingState) => Promise<TrainingProgress | undefined>;
   readonly save: (state: TrainingState, progress: TrainingProgress) => Promise<void>;
-  /** Judges the parameters on data that is not trained on. */
-  readonly evaluate?: (state: TrainingState) => Promise<EvaluationMetrics>;
+  /**
+   * Judges the parameters on data that is not trained on. When the signal asks the run to stop, it may reject with the
+   * signal's reason, on all ranks alike: the run that goes on from there makes the evaluation then.
+   */
+  readonly evaluate?: (state: TrainingState, signal?: AbortSignal) => Promise<EvaluationMetrics>;
   /** Reads the parameters that were saved after an update. Returns whether they are still there. */
   readonly load?: (state: TrainingState, step: number) => Promise<boolean>;
   readonly onEvent?: (event: TrainingEvent) => void;
-  /** Asks the run to stop: it finishes the update under way, saves, and throws `TrainingStopped`. */
+  /** Asks the run to stop: it finishes the update under way, or leaves an evaluation, saves, and throws `TrainingStopped`. */
   readonly signal?: AbortSignal;
 }
 

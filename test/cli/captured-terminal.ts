@@ -14,9 +14,14 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   /** Pretend that standard output is a terminal of so many columns. */
   readonly columns?: number;
+  /** Told of what goes to standard error, as it goes there. */
+  readonly onError?: (text: string) => void;
 }
 
-export async function run(args: readonly string[], { input = '', columns }: RunOptions = {}): Promise<Run> {
+export async function run(
+  args: readonly string[],
+  { input = '', columns, onError = () => undefined }: RunOptions = {},
+): Promise<Run> {
   const out: string[] = [];
   const err: string[] = [];
   const stream = new Writable({
@@ -27,7 +32,12 @@ export async function run(args: readonly string[], { input = '', columns }: RunO
   });
   const exitCode = await main(args, {
     out: new Output(columns === undefined ? stream : Object.assign(stream, { isTTY: true, columns })),
-    err: { write: (text) => err.push(text) },
+    err: {
+      write: (text) => {
+        err.push(text);
+        onError(text);
+      },
+    },
     input: Readable.from([Buffer.from(input)]),
   });
   return { exitCode, out: out.join(''), err: err.join('') };

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { goldenModel } from '../pipelines/tiny-model.ts';
-import { run } from './captured-terminal.ts';
+import { run, type Run } from './captured-terminal.ts';
 
 const context = 'In 1821 Ada came first, and Bob was second.';
 const qas = ['Ada', 'Bob', '1821', 'second'].map((text, i) => ({
@@ -187,4 +187,81 @@ describe('several seeds', () => {
       runs.map(({ metrics }) => [metrics['train_loss'], metrics['eval_f1'], metrics['step']]);
     expect(scores(JSON.parse(out) as Seeds)).toEqual(scores(before as unknown as Seeds));
   });
+});
+
+/**
+ * Runs a command that is sent SIGTERM when the loop of events has turned so often after a line has been printed. Every
+ * run of the small model is a turn: so many windows later, an evaluation of more is under way.
+ */
+async function stoppedAfter(line: string, turns: number, args: string[]): Promise<Run> {
+  let isOver = false;
+  const countdown = (left: number): void => {
+    if (isOver) return;
+    if (left === 0) process.emit('SIGTERM', 'SIGTERM');
+    else setImmediate(countdown, left - 1);
+  };
+  const onError = (text: string): void => {
+    if (text.includes(line)) countdown(turns);
+  };
+  try {
+    return await run(args, { onError });
+  } finally {
+    isOver = true;
+  }
+}
+
+describe('a request to stop', () => {
+  /** 300 questions, each of them a batch. */
+  const many = inside('many.json');
+  beforeAll(async () => {
+    const repeated = Array.from({ length: 300 }, (_, i) => ({ ...qas[i % 4]!, id: `many-${i}` }));
+    await writeFile(
+      many,
+      JSON.stringify({ data: [{ title: 't', paragraphs: [{ context, qas: repeated }] }] }),
+    );
+  });
+  const judged = ['--validation_file', many, '--per_device_eval_batch_size', '1', '--max_steps', '4'];
+
+  it('leaves an evaluation, and the run that goes on makes it as if nothing had been', async () => {
+    const asked = [...judged, '--eval_steps', '2', '--save_steps', '4', '--load_best_model_at_end'];
+    expect((await run(command('uncut', ...asked))).exitCode).toBe(0);
+    const { exitCode, err } = await stoppedAfter('step 2/4  epoch', 60, command('cut', ...asked));
+    expect(exitCode).toBe(0);
+    expect(err).toMatch(
+      /stopped after 2 updates, in checkpoint-2; to go on, --resume_from_checkpoint auto\n$/,
+    );
+    expect(await scores('cut', 'checkpoint-2')).toEqual([]);
+
+    // It comes to the same in the last evaluation.
+    const resumed = command('cut', ...asked, '--resume_from_checkpoint', 'auto');
+    const again = await stoppedAfter('step 4/4  epoch', 60, resumed);
+    expect(again.exitCode).toBe(0);
+    expect(again.err).toContain('stopped after 4 updates, in checkpoint-4');
+    expect((await run(resumed)).exitCode).toBe(0);
+    expect(await scores('cut')).toEqual(await scores('uncut'));
+    expect((await scores('cut')).map(({ step }) => step)).toEqual([2, 4]);
+    const weights = (output: string): Promise<Buffer> => readFile(inside(output, 'model.safetensors'));
+    expect((await weights('cut')).equals(await weights('uncut'))).toBe(true);
+  });
+
+  it('leaves the evaluation of the model that has been written', async () => {
+    const args = command('last', ...judged, '--do_eval');
+    const { exitCode, out, err } = await stoppedAfter('model written', 60, args);
+    expect(exitCode).toBe(0);
+    expect(out).toBe('');
+    expect(err).toMatch(/stopped before the model was judged; .* --model_name_or_path \S*last\n$/);
+    const written = await readdir(inside('last'));
+    expect(written).toContain('model.safetensors');
+    expect(written).not.toContain('eval_results.json');
+  });
+
+  /** The log of a run or of a checkpoint without what the clock says, its evaluations only. */
+  async function scores(...path: string[]): Promise<Entry[]> {
+    const { log_history: log } = await json(...path, 'trainer_state.json');
+    return (log as Entry[])
+      .filter((entry) => 'eval_f1' in entry)
+      .map(
+        ({ step, epoch, eval_f1, eval_exact_match }) => ({ step, epoch, eval_f1, eval_exact_match }) as Entry,
+      );
+  }
 });

@@ -13,6 +13,7 @@ function windowsOf(lengths: readonly number[]): WindowInput[] {
 
 /** A model that answers with the first id of each window. */
 const echo = {
+  lanes: 1,
   logits: (windows: readonly WindowInput[]) =>
     Promise.resolve(
       windows.map(({ inputIds }) => ({
@@ -68,6 +69,22 @@ describe('readWindows', () => {
     expect(order).toEqual(lengths.map((_, i) => i));
     expect(progress.at(-1)).toBe(2500);
     expect(progress).toEqual([...progress].sort((a, b) => a - b));
+  });
+
+  it('is cut short between two batches, with the reason of the signal', async () => {
+    const request = new AbortController();
+    const reason = new Error('enough');
+    const done: number[] = [];
+    const reading = readWindows(echo, windowsOf(Array<number>(40).fill(10)), {
+      batchSize: 4,
+      signal: request.signal,
+      onProgress: (count) => {
+        done.push(count);
+        if (count === 12) request.abort(reason);
+      },
+    });
+    await expect(reading.next()).rejects.toBe(reason);
+    expect(done).toEqual([4, 8, 12]);
   });
 
   it.each([

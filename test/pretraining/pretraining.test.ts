@@ -16,7 +16,7 @@ import {
   trainingOptionsOf,
   type PretrainingOptions,
 } from '../../src/pretraining/index.ts';
-import type { TrainingEvent, TrainingOptions } from '../../src/training/index.ts';
+import { TrainingStopped, type TrainingEvent, type TrainingOptions } from '../../src/training/index.ts';
 import { temporaryDirectory } from '../checkpoint/temporary-directory.ts';
 import { config, examples, golden, inMemory, patterned, projection } from './golden-pretraining.ts';
 
@@ -126,6 +126,35 @@ describe('a run', () => {
     expect(losses[0]).toBeGreaterThan(4.5);
     expect(metrics).toMatchObject({ eval_mlm_accuracy: 1, eval_nsp_accuracy: 1, eval_samples: 13 });
     expect(metrics!.eval_loss).toBeLessThan(0.1);
+  });
+
+  it('leaves an evaluation when it is asked to stop, and makes it when it goes on', async () => {
+    const changes = { config, training: { ...training, evalSteps: 5 }, evalBatchSize: 2 };
+    const whole = await pretrained({ ...changes, heldOut: inMemory(examples) });
+    const outputDir = temporaryDirectory();
+    const request = new AbortController();
+    const read: number[] = [];
+    const held = inMemory(examples);
+    const heldOut: typeof held = {
+      ...held,
+      read: (index) => {
+        read.push(index);
+        if (index === 4) request.abort();
+        return held.read(index);
+      },
+    };
+    const cut = pretrained({ ...changes, outputDir, heldOut, signal: request.signal });
+    await expect(cut).rejects.toEqual(new TrainingStopped(5));
+    expect(read).toEqual([0, 1, 2, 3, 4, 5]);
+    const resumeFrom = join(outputDir, 'checkpoint-5');
+    const resumed = await pretrained({ ...changes, outputDir, resumeFrom, heldOut: inMemory(examples) });
+    const logOf = (directory: string): unknown =>
+      (JSON.parse(readFileSync(join(directory, 'trainer_state.json'), 'utf8')) as Record<string, unknown>)[
+        'log_history'
+      ];
+    expect(logOf(outputDir)).toEqual(logOf(whole.outputDir));
+    expect(resumed.metrics).toEqual(whole.metrics);
+    expect(await weightsOf(outputDir)).toEqual(await weightsOf(whole.outputDir));
   });
 
   it('goes on from a checkpoint to the very weights of a run that was not stopped', async () => {

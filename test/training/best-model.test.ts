@@ -10,6 +10,7 @@ import {
   listCheckpoints,
   readCheckpoint,
   train,
+  TrainingStopped,
   writeTrainerState,
   type EvaluationEntry,
   type TrainingEvent,
@@ -70,9 +71,10 @@ const MODEL_FILE = 'model.safetensors';
 function scored(
   scores: readonly number[],
   options: Partial<TrainingOptions>,
-  { directory = temporaryDirectory(), resumeFrom = '', until = Infinity, limit = Infinity } = {},
+  { directory = temporaryDirectory(), resumeFrom = '', until = Infinity, limit = Infinity, stopIn = 0 } = {},
 ) {
   const events: TrainingEvent[] = [];
+  const request = new AbortController();
   const valuesAt = new Map<number, Float32Array>();
   const checkpoints = new Checkpoints(directory, { limit });
   const all: TrainingOptions = { ...defaultTraining, epochs: 2, evalSteps: 2, ...options };
@@ -92,11 +94,15 @@ function scored(
       if (found !== undefined) await fill(state.valueTensors(), found);
       return found !== undefined;
     },
-    evaluate: (state) => {
-      const step = events.reduce((most, event) => (event.type === 'step' ? event.step : most), 0);
+    evaluate: async (state, signal) => {
+      const step = events.reduce((most, event) => ('step' in event ? Math.max(most, event.step) : most), 0);
       valuesAt.set(step, state.values.slice());
-      return Promise.resolve({ eval_f1: scores[step / 2 - 1]! });
+      await Promise.resolve();
+      if (step === stopIn) request.abort();
+      signal?.throwIfAborted();
+      return { eval_f1: scores[step / 2 - 1]! };
     },
+    signal: request.signal,
     onEvent: (event) => {
       events.push(event);
       if (event.type === 'saved' && event.step >= until) throw new Error('power cut');
@@ -206,6 +212,57 @@ describe('a run that ends with its best model', () => {
     });
     expect((await again.run).result).toMatchObject({ step: 10, stopped_early: true });
     expect(again.events.some(({ type }) => type === 'step')).toBe(false);
+  });
+
+  it.each([
+    ['one that is not the best', 2],
+    ['the best', 4],
+    ['one that counts for early stopping', 8],
+    ['the one that ends the run', 10],
+  ])('leaves an evaluation when it is asked to stop, and makes it when it goes on: %s', async (_, stopIn) => {
+    const scores = [1, 5, 2, 3, 4, 9];
+    const options = { best: { ...best, patience: 3 }, saveSteps: 6 };
+    const whole = await scored(scores, options).run;
+
+    const cut = scored(scores, options, { stopIn });
+    await expect(cut.run).rejects.toEqual(new TrainingStopped(stopIn));
+    expect(cut.valuesAt.has(stopIn)).toBe(true);
+    const from = join(cut.directory, `checkpoint-${stopIn}`);
+    const resumed = scored(scores, options, { directory: cut.directory, resumeFrom: from });
+    const { state, progress, result } = await resumed.run;
+    expect(Math.min(...resumed.valuesAt.keys())).toBe(stopIn);
+    expect(state.values).toEqual(whole.state.values);
+    expect(state.secondMoments).toEqual(whole.state.secondMoments);
+    expect(progress.logHistory).toEqual(whole.progress.logHistory);
+    expect(progress.best).toEqual(whole.progress.best);
+    expect(result.stopped_early).toBe(true);
+  });
+
+  it('leaves the evaluation after the last update, too', async () => {
+    const scores = [6, 5, 4, 3, 2, 1];
+    const whole = await scored(scores, { best }).run;
+    const cut = scored(scores, { best }, { stopIn: 12 });
+    await expect(cut.run).rejects.toEqual(new TrainingStopped(12));
+    const resumeFrom = join(cut.directory, 'checkpoint-12');
+    // Asked again while it makes up for it, the run is where it was.
+    const again = scored(scores, { best }, { directory: cut.directory, resumeFrom, stopIn: 12 });
+    await expect(again.run).rejects.toEqual(new TrainingStopped(12));
+    const { state, progress } = await scored(scores, { best }, { directory: cut.directory, resumeFrom }).run;
+    expect(state.values).toEqual(whole.state.values);
+    expect(progress.logHistory).toEqual(whole.progress.logHistory);
+  });
+
+  it('does not take an evaluation that fails for one that was cut short', async () => {
+    const failure = new DOMException('of something else', 'AbortError');
+    const hooks: TrainingHooks = {
+      initialize: (state) => {
+        state.initialize(1);
+        return Promise.resolve(undefined);
+      },
+      save: () => Promise.resolve(),
+      evaluate: () => Promise.reject(failure),
+    };
+    await expect(train(classifier(), examples(5), defaultTraining, hooks)).rejects.toBe(failure);
   });
 
   it('evaluates and saves at the ends of epochs where that is asked', async () => {
