@@ -5,7 +5,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import { pipeline, Transform, type Readable, type TransformCallback } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { CsvError, parse } from 'csv-parse';
 import { fileError } from '../checkpoint/file-error.ts';
@@ -41,7 +41,12 @@ export async function readLabelledFile(path: string, columns: LabelledColumns): 
 
 /** The texts alone. Throws as {@link readLabelledFile} does. */
 export async function* readTextFile(path: string, columns: TextColumns): AsyncGenerator<TextOrPair> {
-  for await (const row of rowsOf(path)) yield textOf(row, columns);
+  let isEmpty = true;
+  for await (const row of rowsOf(path)) {
+    isEmpty = false;
+    yield textOf(row, columns);
+  }
+  if (isEmpty) badInput(path, 'rows', 'none');
 }
 
 function textOf(row: Row, { textColumn, pairColumn }: TextColumns): TextOrPair {
@@ -63,12 +68,11 @@ async function* rowsOf(path: string): AsyncGenerator<Row, void, undefined> {
   const [, format, gzip] = /\.(csv|tsv|jsonl)(\.gz)?$/.exec(path) ?? [];
   if (format === undefined)
     badInput(path, 'a name ending in .csv, .tsv or .jsonl, perhaps with .gz', 'another');
-  const file = createReadStream(path);
-  const bytes: Readable = gzip === undefined ? file : file.pipe(createGunzip());
-  // A pipe does not pass errors on.
-  if (bytes !== file) file.on('error', (error) => bytes.destroy(error));
+  const text = strictText(path);
+  // Errors of any of them come out of the last one, which is read.
+  pipeline([createReadStream(path), ...(gzip === undefined ? [] : [createGunzip()]), text], () => undefined);
   try {
-    yield* format === 'jsonl' ? jsonRows(bytes, path) : tableRows(bytes, path, format === 'csv' ? ',' : '\t');
+    yield* format === 'jsonl' ? jsonRows(text, path) : tableRows(text, path, format === 'csv' ? ',' : '\t');
   } catch (error) {
     if (error instanceof BertramError) throw error;
     if (error instanceof CsvError) badInput(path, 'a table', messageOf(error));
@@ -76,23 +80,43 @@ async function* rowsOf(path: string): AsyncGenerator<Row, void, undefined> {
       badInput(path, 'a whole gzip file', messageOf(error));
     throw fileError(path, 'cannot be read', error);
   } finally {
-    file.destroy();
+    text.destroy();
   }
 }
 
-async function* tableRows(bytes: Readable, path: string, delimiter: string): AsyncGenerator<Row> {
+/** Bytes to text. What is not UTF-8 is an error, and does not become other letters in silence. */
+function strictText(path: string): Transform {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decode = (done: TransformCallback, ...input: Parameters<typeof decoder.decode>): void => {
+    let text: string;
+    try {
+      text = decoder.decode(...input);
+    } catch {
+      done(new BertramError('bad-input', `${path}: expected text in UTF-8, got other bytes`));
+      return;
+    }
+    done(null, text);
+  };
+  return new Transform({
+    readableObjectMode: true,
+    transform: (chunk: Uint8Array, _encoding, done) => decode(done, chunk, { stream: true }),
+    flush: (done) => decode(done),
+  });
+}
+
+async function* tableRows(text: Readable, path: string, delimiter: string): AsyncGenerator<Row> {
   const parser = parse({ columns: true, bom: true, delimiter, quote: delimiter === ',' ? '"' : false });
-  bytes.on('error', (error) => parser.destroy(error));
+  text.on('error', (error) => parser.destroy(error));
   let number = 1;
-  for await (const fields of bytes.pipe(parser) as AsyncIterable<Record<string, string>>) {
+  for await (const fields of text.pipe(parser) as AsyncIterable<Record<string, string>>) {
     number += 1;
     yield { where: `${path}: row ${number}`, fields };
   }
 }
 
-async function* jsonRows(bytes: Readable, path: string): AsyncGenerator<Row> {
+async function* jsonRows(text: Readable, path: string): AsyncGenerator<Row> {
   let number = 0;
-  for await (const line of createInterface({ input: bytes, crlfDelay: Infinity })) {
+  for await (const line of createInterface({ input: text, crlfDelay: Infinity })) {
     number += 1;
     if (line.trim() === '') continue;
     const where = `${path}: line ${number}`;

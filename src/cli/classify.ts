@@ -27,7 +27,14 @@ import {
 } from '../pipelines/index.ts';
 import { badInput } from '../support/errors.ts';
 import type { TextOrPair } from '../tokenizers/index.ts';
-import { given } from './model-options.ts';
+import { CutTexts } from './cut-texts.ts';
+import {
+  addFloatModelOptions,
+  given,
+  threadsOption,
+  trainingPrecisionOption,
+  type FloatModelFlags,
+} from './model-options.ts';
 import { fraction, integer, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
 import { startOf, type RunStart } from './output-directory.ts';
 import { ProgressLine } from './progress-line.ts';
@@ -37,14 +44,13 @@ import type { Output, Terminal } from './terminal.ts';
 import { writeResults } from './results-file.ts';
 import { TrainingReporter } from './training-reporter.ts';
 
-interface TrainFlags {
+interface TrainFlags extends FloatModelFlags {
   readonly file: string;
   readonly textColumn: string;
   readonly pairColumn?: string;
   readonly labelColumn: string;
   readonly outputDir: string;
   readonly overwriteOutputDir?: true;
-  readonly model?: string;
   readonly mode: 'features' | 'finetune';
   readonly validationFile?: string;
   readonly validationSplit?: number;
@@ -66,7 +72,6 @@ interface TrainFlags {
   readonly resumeFromCheckpoint?: string | true;
   readonly precision: 'float32' | 'int8';
   readonly seed: number;
-  readonly threads?: number;
   readonly json?: true;
 }
 
@@ -89,7 +94,7 @@ export function classifyCommand(terminal: Terminal): Command {
 }
 
 function trainCommand(terminal: Terminal): Command {
-  return new Command('train')
+  const command = new Command('train')
     .description('make a classifier from labelled texts')
     .requiredOption('--file <file>', 'labelled texts: .csv, .tsv or .jsonl, plain or .gz')
     .option('--text-column <name>', 'where the text is', 'text')
@@ -97,10 +102,6 @@ function trainCommand(terminal: Terminal): Command {
     .option('--label-column <name>', 'where the label is', 'label')
     .requiredOption('--output-dir <dir>', 'where the classifier and its results go')
     .option('--overwrite-output-dir', 'write into a directory that is not empty')
-    .option(
-      '--model <dir>',
-      'a directory in Hugging Face layout; the model that ships with bertram unless told',
-    )
     .addOption(
       new Option('--mode <name>', 'logistic regression on frozen features, or training of the whole model')
         .choices(['features', 'finetune'])
@@ -131,18 +132,35 @@ function trainCommand(terminal: Terminal): Command {
       '--resume-from-checkpoint [dir]',
       'finetune: go on from a checkpoint; the newest unless told; auto: if there is one',
     )
-    .addOption(
-      new Option('--precision <name>', 'finetune: of the products; int8 is faster, with noise in gradients')
-        .choices(['float32', 'int8'])
-        .default('float32'),
-    )
+    .addOption(trainingPrecisionOption())
     .option('--seed <n>', 'decides split, order, dropout masks and the first values of a head', whole, 42)
-    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
-    .option('--json', 'print one JSON document')
-    .action((flags: TrainFlags) => trainClassifier(flags, terminal));
+    .option('--json', 'print one JSON document');
+  addFloatModelOptions(command);
+  return command.action((flags: TrainFlags) => {
+    refuseOptionsOfOtherMode(command, flags.mode);
+    return trainClassifier(flags, terminal);
+  });
 }
 
-function predictCommand({ out }: Terminal): Command {
+/** The options, by the names of their flags, that only one mode has a use for. */
+const OPTIONS_OF_MODES: Readonly<Record<TrainFlags['mode'], readonly (keyof TrainFlags)[]>> = {
+  features: ['layer', 'pooling', 'inverseRegularization', 'maxIterations', 'tolerance'],
+  finetune: [
+    ...(['learningRate', 'numTrainEpochs', 'maxSteps', 'batchSize', 'warmupRatio', 'weightDecay'] as const),
+    ...(['loggingSteps', 'saveSteps', 'saveTotalLimit', 'resumeFromCheckpoint', 'precision'] as const),
+  ],
+};
+
+/** @throws BertramError `bad-input` for an option that the mode would pass over in silence */
+function refuseOptionsOfOtherMode(command: Command, mode: TrainFlags['mode']): void {
+  const other = mode === 'features' ? 'finetune' : 'features';
+  const given = OPTIONS_OF_MODES[other].find((name) => command.getOptionValueSource(name) === 'cli');
+  if (given === undefined) return;
+  const { long } = command.options.find((option) => option.attributeName() === given)!;
+  badInput(long!, `--mode ${other} beside it`, `--mode ${mode}`);
+}
+
+function predictCommand(terminal: Terminal): Command {
   return new Command('predict')
     .description('put texts into classes')
     .requiredOption(
@@ -158,15 +176,17 @@ function predictCommand({ out }: Terminal): Command {
       'pieces of a text that are read; as in training unless told',
       positiveWhole,
     )
-    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
+    .addOption(threadsOption())
     .option('--json', 'print JSON lines')
-    .action((flags: PredictFlags) => predict(flags, out));
+    .action((flags: PredictFlags) => predict(flags, terminal));
 }
 
 async function trainClassifier(flags: TrainFlags, terminal: Terminal): Promise<void> {
   const { outputDir, validationFile, validationSplit } = flags;
   if (validationFile !== undefined && validationSplit !== undefined)
     badInput('validation', '--validation-file or --validation-split', 'both');
+  if (validationSplit === 1)
+    badInput('--validation-split', 'less than 1, or nothing is left to train on', '1');
   const warn = (text: string): void => void terminal.err.write(`warning: ${text}\n`);
   const start = await startOf(outputDir, flags, warn);
   const examples = await readLabelledFile(flags.file, flags);
@@ -183,13 +203,15 @@ async function trainClassifier(flags: TrainFlags, terminal: Terminal): Promise<v
       : await fineTune(flags, training, start, terminal);
   const results = { mode: flags.mode, train_examples: training.length, ...summary };
   await writeResults(join(outputDir, 'train_results.json'), results);
-  const metrics = validation.length === 0 ? undefined : await evaluate(flags, validation);
+  const metrics = validation.length === 0 ? undefined : await evaluate(flags, validation, terminal.err);
   if (flags.json) await terminal.out.json({ ...results, ...(metrics && { validation: metrics }) });
   else if (metrics !== undefined) await printMetrics(metrics, terminal.out);
   terminal.err.write(`classifier written to ${outputDir}\n`);
 }
 
 async function trainOnFeatures(flags: TrainFlags, examples: readonly LabelledText[], { err }: Terminal) {
+  const cut = new CutTexts();
+  let done = 0;
   const { outputDir, layer, pooling, inverseRegularization, maxIterations, tolerance } = flags;
   const progress = new ProgressLine(err, 'texts');
   const { loss, iterations, isConverged } = await trainFeatureClassifier({
@@ -200,9 +222,13 @@ async function trainOnFeatures(flags: TrainFlags, examples: readonly LabelledTex
     maxIterations,
     tolerance,
     ...given({ model: flags.model, maxSeqLength: flags.maxSeqLength, threads: flags.threads }),
-    onProgress: (done, total) => progress.update(done, total),
+    onText: (text) => {
+      cut.add(text);
+      progress.update(++done, examples.length);
+    },
   });
   progress.clear();
+  warnOfCut(cut, flags.file, err);
   if (!isConverged)
     err.write(`warning: not converged after ${iterations} iterations; see --max-iterations\n`);
   return { loss, iterations };
@@ -216,10 +242,12 @@ async function fineTune(
 ) {
   const { outputDir } = flags;
   const reporter = new TrainingReporter(err, 'texts');
+  const cut = new CutTexts();
   const resumeFrom = await start.checkpointIn(outputDir);
   const options: FineTunedClassifierOptions = {
     examples,
     outputDir,
+    onText: (text) => cut.add(text),
     ...given({ model: flags.model, maxSeqLength: flags.maxSeqLength }),
     ...given({ saveTotalLimit: flags.saveTotalLimit, resumeFrom }),
     training: {
@@ -247,23 +275,33 @@ async function fineTune(
     string,
   ][];
   const recording = { outputDir, flags, files, resumes: start.resumes, threads: flags.threads, reporter };
-  return stoppable(
+  const result = await stoppable(
     (text) => reporter.note(text),
     (signal) =>
       recorded({ ...recording, task: 'text classification' }, (onEvent) =>
         trainFineTunedClassifier({ ...options, signal, onEvent }),
       ),
   );
+  warnOfCut(cut, flags.file, err);
+  return result;
+}
+
+function warnOfCut(cut: CutTexts, where: string, err: Terminal['err']): void {
+  const warning = cut.warning(where, 'text');
+  if (warning !== undefined) err.write(`warning: ${warning}\n`);
 }
 
 /** Scores the classifier that was written, and leaves scores, confusion matrix and its picture beside it. */
 async function evaluate(
-  { outputDir, threads }: TrainFlags,
+  { outputDir, threads, validationFile }: TrainFlags,
   validation: readonly LabelledText[],
+  err: Terminal['err'],
 ): Promise<ClassificationMetrics> {
+  const cut = new CutTexts();
   const classifier = await TextClassifier.load({ model: outputDir, ...given({ threads }) });
-  const metrics = await classifier.evaluate(validation);
+  const metrics = await classifier.evaluate(validation, (text) => cut.add(text));
   await classifier.release();
+  warnOfCut(cut, validationFile ?? 'validation', err);
   const labels = metrics.per_class.map(({ label }) => label);
   const { heatmap } = await import('../charts/index.ts');
   const picture = heatmap({
@@ -293,7 +331,8 @@ async function printMetrics(metrics: ClassificationMetrics, out: Output): Promis
   }
 }
 
-async function predict(flags: PredictFlags, out: Output): Promise<void> {
+async function predict(flags: PredictFlags, { out, err }: Terminal): Promise<void> {
+  const cut = new CutTexts();
   const { modelDir, text, file, maxSeqLength, threads } = flags;
   if ((text === undefined) === (file === undefined)) {
     badInput('texts', '--text or --file', text === undefined ? 'neither' : 'both');
@@ -302,11 +341,12 @@ async function predict(flags: PredictFlags, out: Output): Promise<void> {
   if (blank !== undefined) badInput('--text', 'a text', JSON.stringify(blank));
   const texts: Iterable<TextOrPair> | AsyncIterable<TextOrPair> = text ?? readTextFile(file!, flags);
   const classifier = await TextClassifier.load({ model: modelDir, ...given({ maxSeqLength, threads }) });
-  for await (const { label, score, scores } of classifier.classify(texts)) {
+  for await (const { label, score, scores } of cut.counted(classifier.classify(texts))) {
     if (flags.json) {
       const named = Object.fromEntries(classifier.labels.map((name, id) => [name, scores[id]]));
       await out.json({ label, score, scores: named });
     } else await out.line(`${score.toFixed(4)}  ${label}`);
   }
   await classifier.release();
+  warnOfCut(cut, file ?? '--text', err);
 }

@@ -14,26 +14,25 @@ import {
 } from '../pipelines/index.ts';
 import { badInput } from '../support/errors.ts';
 import type { TextOrPair } from '../tokenizers/index.ts';
-import { given } from './model-options.ts';
+import { CutTexts } from './cut-texts.ts';
+import { addFloatModelOptions, given, type FloatModelFlags } from './model-options.ts';
 import { positiveWhole } from './option-values.ts';
 import type { Output, Terminal } from './terminal.ts';
 import { textLines } from './text-lines.ts';
 
-interface FeaturesFlags {
+interface FeaturesFlags extends FloatModelFlags {
   readonly file?: string;
   readonly layers?: readonly number[];
   readonly pooling: Pooling;
   readonly format: 'bertram' | 'google';
   readonly output?: string;
-  readonly model?: string;
   readonly maxSeqLength?: number;
   readonly batchSize?: number;
-  readonly threads?: number;
   readonly json?: true;
 }
 
 export function featuresCommand(terminal: Terminal): Command {
-  return new Command('features')
+  const command = new Command('features')
     .option('--file <file>', 'a text a line, or a pair: first ||| second; standard input unless told')
     .option(
       '--layers <list>',
@@ -51,15 +50,11 @@ export function featuresCommand(terminal: Terminal): Command {
         .default('bertram'),
     )
     .option('--output <file>', 'write a safetensors file instead')
-    .option(
-      '--model <dir>',
-      'a directory in Hugging Face layout; the model that ships with bertram unless told',
-    )
     .option('--max-seq-length <n>', 'pieces of a line that are read (default: 128)', positiveWhole)
     .option('--batch-size <n>', 'lines in a batch at most', positiveWhole)
-    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
-    .option('--json', 'print JSON lines, as is done without it')
-    .action((flags: FeaturesFlags) => features(flags, terminal));
+    .option('--json', 'print JSON lines, as is done without it');
+  addFloatModelOptions(command);
+  return command.action((flags: FeaturesFlags) => features(flags, terminal));
 }
 
 function layerList(text: string): readonly number[] {
@@ -82,7 +77,7 @@ async function features(flags: FeaturesFlags, { out, err, input }: Terminal): Pr
   const where = file ?? 'standard input';
   const options = { pooling, ...given({ layers, model, maxSeqLength, batchSize, threads }) };
   const extractor = await FeatureExtractor.load(options);
-  const cut = new CutLines();
+  const cut = new CutTexts();
   try {
     const lines = textLines(file === undefined ? input : createReadStream(file), where);
     const extracted = cut.counted(extractor.extract(textsOf(lines, where)));
@@ -98,7 +93,7 @@ async function features(flags: FeaturesFlags, { out, err, input }: Terminal): Pr
     if (error instanceof Error && 'syscall' in error) throw fileError(where, 'cannot be read', error);
     throw error;
   }
-  const warning = cut.warning(where);
+  const warning = cut.warning(where, 'line');
   if (warning !== undefined) err.write(`warning: ${warning}\n`);
 }
 
@@ -151,31 +146,3 @@ async function printLines(
 
 /** Six decimals, as extract_features.py prints. */
 const round = (value: number): number => Math.round(value * 1e6) / 1e6;
-
-/** Counts the lines of which not all was read. */
-class CutLines {
-  #lines = 0;
-  #cut = 0;
-  #first = 0;
-  #pieces = 0;
-
-  async *counted(extracted: AsyncIterable<TextFeatures>): AsyncGenerator<TextFeatures, void, undefined> {
-    for await (const features of extracted) {
-      this.#lines += 1;
-      if (features.cutPieces > 0) {
-        if (this.#cut === 0) [this.#first, this.#pieces] = [this.#lines, features.inputIds.length];
-        this.#cut += 1;
-      }
-      yield features;
-    }
-  }
-
-  warning(where: string): string | undefined {
-    if (this.#cut === 0) return undefined;
-    const lines =
-      this.#cut === 1
-        ? `line ${this.#first} was`
-        : `${this.#cut} lines, the first of them ${this.#first}, were`;
-    return `${where}: ${lines} cut to ${this.#pieces} pieces (--max-seq-length)`;
-  }
-}

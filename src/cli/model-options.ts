@@ -29,7 +29,13 @@ export function addFloatModelOptions(command: Command): Command {
       '--model <dir>',
       'a directory in Hugging Face layout; the model that ships with bertram unless told',
     )
-    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole);
+    .addOption(threadsOption());
+}
+
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads of the engine; one a core unless told').argParser(
+    positiveWhole,
+  );
 }
 
 /** What training multiplies in. */

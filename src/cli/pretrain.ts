@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { badInput, BertramError } from '../support/errors.ts';
 import { addBestModelOptions, bestModelOptions } from './evaluation-options.ts';
-import { gradientCheckpointingOption, trainingPrecisionOption } from './model-options.ts';
+import { gradientCheckpointingOption, threadsOption, trainingPrecisionOption } from './model-options.ts';
 import { addShardingOption, withRanks } from './process-ranks.ts';
 import { fraction, nonNegative, positive, positiveWhole, whole } from './option-values.ts';
 import { PRETRAINING_METRICS, type PretrainingFlags } from './pretraining-flags.ts';
@@ -70,7 +70,7 @@ export function pretrainCommand(terminal: Terminal): Command {
     .option('--seed <n>', 'decides first weights, order and dropout masks', whole, 42)
     .addOption(trainingPrecisionOption())
     .addOption(gradientCheckpointingOption())
-    .option('--threads <n>', 'threads of the engine; one a core unless told', positiveWhole)
+    .addOption(threadsOption())
     .option('--plan', 'print what the recipe costs, and how long it would take here; train nothing')
     .option('--json', 'print the results, or the plan, as JSON')
     .action(async (flags: PretrainingFlags) => {

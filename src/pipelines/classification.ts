@@ -84,13 +84,18 @@ export class TextClassifier {
   /**
    * Accuracy, F1 and the confusion matrix over labelled texts.
    *
+   * @param onText called with what each text was put into
    * @throws BertramError `bad-input` for a label that is none of the classes
    */
-  async evaluate(examples: readonly LabelledText[]): Promise<ClassificationMetrics> {
+  async evaluate(
+    examples: readonly LabelledText[],
+    onText: (text: TextClassification) => void = () => undefined,
+  ): Promise<ClassificationMetrics> {
     const truth = labelIds(examples, this.labels, 'label');
     const predictions: number[] = [];
-    for await (const { label } of this.classify(examples.map(({ text }) => text))) {
-      predictions.push(this.labels.indexOf(label));
+    for await (const text of this.classify(examples.map(({ text }) => text))) {
+      predictions.push(this.labels.indexOf(text.label));
+      onText(text);
     }
     return classificationMetrics(this.labels, truth, predictions);
   }

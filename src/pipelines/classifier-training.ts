@@ -14,7 +14,7 @@ import {
 } from '../classification/index.ts';
 import { badInput } from '../support/errors.ts';
 import { truncatedInput, type TextOrPair } from '../tokenizers/index.ts';
-import { FeatureExtractor } from './features.ts';
+import { FeatureExtractor, type TextFeatures } from './features.ts';
 import { openModelDirectory } from './model-directory.ts';
 import { loadTokenizer } from './model-tokenizer.ts';
 
@@ -30,12 +30,13 @@ interface ClassifierOptions {
   /** Pieces of a text that are read, special tokens included. Default 128. */
   readonly maxSeqLength?: number;
   readonly outputDir: string;
+  /** Called with each text as it is read, in their order. */
+  readonly onText?: (text: { readonly cutPieces: number }) => void;
 }
 
 export interface FeatureClassifierOptions extends ClassifierOptions, LogisticRegressionOptions {
   /** Default: the mean over the tokens of the last layer. */
   readonly features?: PooledFeatures;
-  readonly onProgress?: (done: number, total: number) => void;
 }
 
 export interface FineTunedClassifierOptions
@@ -48,7 +49,7 @@ const DEFAULT_MAX_SEQ_LENGTH = 128;
 
 /** Logistic regression on the features of a model that stays as it is. */
 export async function trainFeatureClassifier(options: FeatureClassifierOptions): Promise<FittedClassifier> {
-  const { examples, outputDir, threads, onProgress = () => undefined } = options;
+  const { examples, outputDir, threads, onText } = options;
   const features = options.features ?? { layer: -1, pooling: 'mean' };
   if (features.pooling === 'cls' && features.layer === 0) {
     badInput('features: layer', 'one in which [CLS] has seen its text', '0, the embeddings');
@@ -66,7 +67,7 @@ export async function trainFeatureClassifier(options: FeatureClassifierOptions):
   try {
     const texts = examples.map(({ text }) => text);
     matrix = {
-      features: await featureMatrix(extractor, texts, (done) => onProgress(done, texts.length)),
+      features: await featureMatrix(extractor, texts, onText),
       labels: labelIds(examples, labels, 'training'),
     };
   } finally {
@@ -82,15 +83,15 @@ export async function trainFeatureClassifier(options: FeatureClassifierOptions):
 export async function featureMatrix(
   extractor: FeatureExtractor,
   texts: readonly TextOrPair[],
-  onProgress: (done: number) => void = () => undefined,
+  onText: (text: TextFeatures) => void = () => undefined,
 ): Promise<Float32Array> {
   const { hiddenSize } = extractor.model.config;
   const matrix = new Float32Array(texts.length * hiddenSize);
   let row = 0;
-  for await (const { layers } of extractor.extract(texts)) {
-    matrix.set(layers[0]!.values, row * hiddenSize);
+  for await (const text of extractor.extract(texts)) {
+    matrix.set(text.layers[0]!.values, row * hiddenSize);
     row += 1;
-    onProgress(row);
+    onText(text);
   }
   return matrix;
 }
@@ -99,7 +100,7 @@ export async function featureMatrix(
 export async function trainFineTunedClassifier(
   options: FineTunedClassifierOptions,
 ): Promise<ClassifierTrainingResult> {
-  const { examples, model: modelName, maxSeqLength: asked, ...fineTuning } = options;
+  const { examples, model: modelName, maxSeqLength: asked, onText, ...fineTuning } = options;
   const labels = labelsOfTraining(examples);
   const model = await openModelDirectory(modelName);
   const { maxPositionEmbeddings } = bertConfigOf(model);
@@ -108,7 +109,11 @@ export async function trainFineTunedClassifier(
   return fineTuneClassifier({
     model,
     head: { labels, maxSeqLength },
-    sequences: examples.map(({ text }) => truncatedInput(tokenizer, text, maxSeqLength)),
+    sequences: examples.map(({ text }) => {
+      const input = truncatedInput(tokenizer, text, maxSeqLength);
+      onText?.(input);
+      return input;
+    }),
     labels: labelIds(examples, labels, 'training'),
     ...fineTuning,
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { labelIds, labelsOf, splitTexts } from '../../src/classification/index.ts';
-import { readLabelledFile } from '../../src/classification/labelled-files.ts';
+import { readLabelledFile, readTextFile } from '../../src/classification/labelled-files.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -56,6 +56,17 @@ describe('refuses', () => {
     ['nothing.csv', 'review,stars\n', ': expected rows, got none'],
     ['ragged.csv', 'review,stars\na,1,2\n', 'expected a table, got Invalid Record Length'],
     ['quote.csv', 'review,stars\n"a,1\n', 'expected a table, got Quote Not Closed'],
+    [
+      'latin1.csv',
+      Buffer.from('review,stars\nFür,1\n', 'latin1'),
+      ': expected text in UTF-8, got other bytes',
+    ],
+    ['latin1.jsonl', Buffer.from('{"review": "ü"}\n', 'latin1'), ': expected text in UTF-8, got other bytes'],
+    [
+      'half.tsv',
+      Buffer.from('review\tstars\na\tü').subarray(0, -1),
+      ': expected text in UTF-8, got other bytes',
+    ],
     ['bad.jsonl', '{"review": "a", "stars": 1}\nno\n', 'line 2: expected JSON, got "no"'],
     ['list.jsonl', '[1]\n', 'line 1: expected an object, got [1]'],
     ['cut.csv.gz', gzipSync('review,stars\na,1\n').subarray(0, 20), 'expected a whole gzip file'],
@@ -64,6 +75,12 @@ describe('refuses', () => {
   ])('%s', async (name, content, message) => {
     await expect(read(name, content)).rejects.toThrow(message);
     await expect(read(name, content)).rejects.toMatchObject({ code: 'bad-input' });
+  });
+
+  it('a file of no texts, where texts alone are read', async () => {
+    const path = join(directory, 'header.csv');
+    await writeFile(path, 'review\n');
+    await expect(readTextFile(path, columns).next()).rejects.toThrow('header.csv: expected rows, got none');
   });
 
   it.each(['none.csv', 'none.jsonl.gz'])('%s that is not there', async (name) => {

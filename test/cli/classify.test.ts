@@ -83,6 +83,33 @@ describe('trains, judges and predicts', () => {
     expect((await readdir(join(at('whole'), 'checkpoint-6'))).sort()).toContain('manifest.json');
   });
 
+  it.each<[string, string[]]>([
+    ['cut-features', []],
+    ['cut-finetune', ['--mode', 'finetune', '--max_steps', '1', '--save_steps', '0']],
+  ])('and says which texts were cut: %s', async (output, flags) => {
+    const cut = ['--max_seq_length', '3', '--validation_file', at('set.csv')];
+    const { exitCode, err } = await run([...base(output), ...flags, ...cut]);
+    expect(exitCode).toBe(0);
+    // One piece of two is read, of the texts to train on and of those to judge by.
+    const lines = err.split('\n').filter((line) => line.startsWith('warning: '));
+    const warning = `warning: ${at('set.csv')}: 24 texts, the first of them 1, were cut: 24 pieces were not read (--max-seq-length)`;
+    expect(lines.filter((line) => line === warning)).toHaveLength(2);
+    const predict = [
+      'classify',
+      'predict',
+      '--model_dir',
+      at(output),
+      '--text',
+      'x',
+      'y 1 2',
+      '--threads',
+      '1',
+    ];
+    expect((await run(predict)).err).toBe(
+      'warning: --text: text 2 was cut: 2 pieces were not read (--max-seq-length)\n',
+    );
+  });
+
   it('pairs, with a validation file, and a table for people', async () => {
     const { exitCode, out } = await run([
       ...base('pairs'),
@@ -116,6 +143,21 @@ describe('refuses in one line, before any work', () => {
       'a column that is not there',
       () => [...base('none'), '--text-column', 'texts'],
       ' train: DIR/set.csv: row 2: expected a column "texts", got first, second, class',
+    ],
+    [
+      'an option of the other mode',
+      () => [...base('none'), '--max-steps', '5'],
+      ' train: --max-steps: expected --mode finetune beside it, got --mode features',
+    ],
+    [
+      'the same the other way round',
+      () => [...base('none'), '--mode', 'finetune', '--pooling', 'mean'],
+      ' train: --pooling: expected --mode features beside it, got --mode finetune',
+    ],
+    [
+      'a split that leaves nothing to train on',
+      () => [...base('none'), '--validation-split', '1'],
+      ' train: --validation-split: expected less than 1, or nothing is left to train on, got 1',
     ],
     [
       'no texts to predict',

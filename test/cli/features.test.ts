@@ -71,7 +71,7 @@ describe('prints', () => {
       layers[0]!.values.forEach((value, k) => expect(Math.abs(value - expected[k]!)).toBeLessThan(1e-4));
     });
     expect(err).toBe(
-      'warning: standard input: 2 lines, the first of them 2, were cut to 40 pieces (--max-seq-length)\n',
+      'warning: standard input: 2 lines, the first of them 2, were cut: 30 pieces were not read (--max-seq-length)\n',
     );
   });
 
