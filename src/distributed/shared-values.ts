@@ -52,6 +52,14 @@ export async function unlessAborted<T>(ranks: Communicator, work: () => Promise<
   return own.value;
 }
 
+/** Of items that ranks have taken in turns, the row of all: [[a, c], [b]] to [a, b, c]. */
+export function inTurns<T>(ofRanks: readonly (readonly T[])[]): T[] {
+  const rounds = Math.max(...ofRanks.map(({ length }) => length));
+  return Array.from({ length: rounds }, (_, round) =>
+    ofRanks.flatMap((items) => items.slice(round, round + 1)),
+  ).flat();
+}
+
 async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await work() };

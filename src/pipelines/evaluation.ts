@@ -2,7 +2,13 @@
  * A model's score on a data set, exactly as transformers' `run_qa.py` finds it: windows, n best spans, EM and F1 by the
  * official rules.
  */
-import { gatherValues, singleProcess, unlessAborted, type Communicator } from '../distributed/index.ts';
+import {
+  gatherValues,
+  inTurns,
+  singleProcess,
+  unlessAborted,
+  type Communicator,
+} from '../distributed/index.ts';
 import {
   checkPostProcessingOptions,
   defaultWindowOptions,
@@ -84,8 +90,7 @@ export async function evaluate(
     windows: features.windows.length,
     truncated: features.truncatedQuestions.length,
   });
-  const answered = examples.map((_, i) => all[i % ranks.size]!.predictions[Math.floor(i / ranks.size)]!);
-  const predictions = new Map(answered);
+  const predictions = new Map(inTurns(all.map((part) => part.predictions)));
   const windows = all.reduce((sum, part) => sum + part.windows, 0);
   const seconds = (performance.now() - begin) / 1000;
   const { exact_match, f1, ...others } = score(examples, predictions, withNoAnswer);

@@ -1,12 +1,11 @@
-/** The first pass of `prepare`: threads turn batches of lines into pieces, and a corpus file takes them in order. */
-import { badInput } from '../support/errors.ts';
+/** The first pass of `prepare`: all ranks turn batches of lines into pieces, and rank 0 puts them into a corpus file in order. */
+import { onFirstRank, type Communicator } from '../distributed/index.ts';
+import { badInput, BertramError } from '../support/errors.ts';
 import { CorpusWriter } from './corpus-file.ts';
 import type { CorpusCounts } from './corpus-file.ts';
-import { inOrder } from './ordered-work.ts';
 import { LEAST_DOCUMENTS } from './pairs.ts';
 import type { PrepareWorker } from './prepare-work.ts';
-import { textBatches } from './text-input.ts';
-import { BadLine } from './tokenized-text.ts';
+import { tokenizedBatches } from './tokenized-batches.ts';
 
 export type CorpusPassEvent =
   | { readonly type: 'tokenizing'; readonly bytes: number }
@@ -21,12 +20,13 @@ export async function tokenizeCorpus(
   inputs: readonly string[],
   workDirectory: string,
   workers: readonly PrepareWorker[],
+  ranks: Communicator,
   emit: (event: CorpusPassEvent) => void,
 ): Promise<CorpusCounts> {
-  const writer = await CorpusWriter.create(workDirectory);
+  const writer = ranks.rank === 0 ? await CorpusWriter.create(workDirectory) : undefined;
   try {
-    await tokenizeInto(writer, inputs, workers, emit);
-    const counts = await writer.finish();
+    await tokenizeInto(writer, inputs, workers, ranks, emit);
+    const counts = await onFirstRank(ranks, () => writer!.finish());
     emit({ type: 'tokenized', counts });
     if (counts.documents < LEAST_DOCUMENTS) {
       const expected =
@@ -35,39 +35,28 @@ export async function tokenizeCorpus(
     }
     return counts;
   } finally {
-    await writer.close();
+    await writer?.close();
   }
 }
 
 async function tokenizeInto(
-  writer: CorpusWriter,
+  writer: CorpusWriter | undefined,
   inputs: readonly string[],
   workers: readonly PrepareWorker[],
+  ranks: Communicator,
   emit: (event: CorpusPassEvent) => void,
 ): Promise<void> {
-  let path: string | undefined;
-  let lines = 0;
-  let bytes = 0;
-  const tokenized = inOrder(textBatches(inputs), workers, async (worker, batch) => {
-    const size = batch.bytes.length; // asked before the bytes are handed over to another thread
-    try {
-      return { batch, size, text: await worker.tokenize(batch.bytes) };
-    } catch (error) {
-      if (error instanceof BadLine) return { batch, size, error };
-      throw error;
-    }
-  });
-  for await (const { batch, size, ...outcome } of tokenized) {
-    if (batch.path !== path) lines = 0;
-    path = batch.path;
-    if ('error' in outcome) {
-      const { line, expected, got } = outcome.error;
-      badInput(`${path}: line ${lines + line + 1}`, expected, got);
-    }
-    await writer.append(outcome.text);
-    if (batch.endsFile) writer.endFile();
-    lines += outcome.text.lines;
-    bytes += size;
-    emit({ type: 'tokenizing', bytes });
+  /** Of the file that is read. */
+  let [bytes, lines] = [0, 0];
+  let total = 0;
+  for await (const { path, begin, endsFile, size, text } of tokenizedBatches(inputs, workers, ranks)) {
+    if (begin !== bytes)
+      throw new BertramError('failed', `${path}: expected the same text on all ranks, got another on one`);
+    if ('line' in text) badInput(`${path}: line ${lines + text.line + 1}`, text.expected, text.got);
+    await writer?.append(text);
+    if (endsFile) writer?.endFile();
+    [bytes, lines] = endsFile ? [0, 0] : [begin + size, lines + text.lines];
+    total += size;
+    emit({ type: 'tokenizing', bytes: total });
   }
 }

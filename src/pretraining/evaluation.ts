@@ -1,6 +1,12 @@
 /** How well the pretraining heads do on examples that are not trained on: losses and accuracies over all of them. */
 import type { BertConfig } from '../bert/index.ts';
-import { gatherValues, singleProcess, unlessAborted, type Communicator } from '../distributed/index.ts';
+import {
+  gatherValues,
+  inTurns,
+  singleProcess,
+  unlessAborted,
+  type Communicator,
+} from '../distributed/index.ts';
 import { multiply, scoped, softmaxCrossEntropy, sum, type Tensor } from '../graph/index.ts';
 import { compile, type Feeds, type Program } from '../runtime/index.ts';
 import type { EvaluationMetrics } from '../training/index.ts';
@@ -115,14 +121,6 @@ export class PretrainingEvaluation {
   async release(): Promise<void> {
     await this.#program.release();
   }
-}
-
-/** Of the items that ranks have taken in turns, the row of all: [[a, c], [b]] to [a, b, c]. */
-function inTurns<T>(ofRanks: readonly (readonly T[])[]): T[] {
-  const rounds = Math.max(...ofRanks.map(({ length }) => length));
-  return Array.from({ length: rounds }, (_, round) =>
-    ofRanks.flatMap((items) => items.slice(round, round + 1)),
-  ).flat();
 }
 
 function sumOf(batches: readonly BatchTotals[]): BatchTotals {

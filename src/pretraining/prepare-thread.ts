@@ -1,9 +1,8 @@
 /** Runs {@link PrepareWork} in a thread of its own, and calls it from another: one message a call, one back. */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { BertramError, messageOf, type ErrorCode } from '../support/errors.ts';
 import { PrepareWork } from './prepare-work.ts';
 import type { PrepareWorker, ShardJob, WorkSettings } from './prepare-work.ts';
-import { BadLine } from './tokenized-text.ts';
+import { errorOf, failureOf, type WorkFailure } from './work-failure.ts';
 
 const THREAD = 'bertram prepare';
 
@@ -11,12 +10,8 @@ type Call =
   | { readonly id: number; readonly tokenize: Uint8Array<ArrayBuffer> }
   | { readonly id: number; readonly writeShard: ShardJob };
 
-type Failure =
-  | { readonly code: ErrorCode; readonly message: string }
-  | { readonly line: number; readonly expected: string; readonly got: string };
-
 type Answer =
-  { readonly id: number; readonly result: unknown } | { readonly id: number; readonly failure: Failure };
+  { readonly id: number; readonly result: unknown } | { readonly id: number; readonly failure: WorkFailure };
 
 /** Starts a thread. */
 export function startThread(settings: WorkSettings): PrepareWorker {
@@ -53,20 +48,6 @@ export function startThread(settings: WorkSettings): PrepareWorker {
       await thread.terminate();
     },
   };
-}
-
-function failureOf(error: unknown): Failure {
-  if (error instanceof BadLine) {
-    const { line, expected, got } = error;
-    return { line, expected, got };
-  }
-  const code = error instanceof BertramError ? error.code : 'failed';
-  return { code, message: messageOf(error) };
-}
-
-function errorOf(failure: Failure): Error {
-  if ('line' in failure) return new BadLine(failure.line, failure.expected, failure.got);
-  return new BertramError(failure.code, failure.message);
 }
 
 interface ThreadData {

@@ -61,14 +61,15 @@ export interface PrepareResult extends FinishedShards {
 const SHARD_PIECES = 1 << 22;
 
 /**
- * Where several ranks prepare together, rank 0 tokenizes, each makes its part of the shards, and rank 0 then goes over all
- * of them as if it went on with a run that was interrupted: by their records all are there, and it writes the manifest.
+ * Where several ranks prepare together, they tokenize in turns and make shards in turns; rank 0 alone writes all else, and
+ * tells events.
  *
  * @throws BertramError `bad-input` for options, texts or a vocabulary that cannot be used, and for a directory that holds
  * anything but the same run; `not-found` for absent files; `failed` when the file system fails
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
-  const { outputDir, onEvent: emit = () => undefined, ranks = singleProcess } = options;
+  const { outputDir, onEvent = () => undefined, ranks = singleProcess } = options;
+  const emit = ranks.rank === 0 ? onEvent : () => undefined;
   const vocabularyText = await readTextFile(options.vocab);
   const recipe = await onFirstRank(ranks, () => recipeOf(options, vocabularyText));
   const finished = await onFirstRank(ranks, () => finishedShards(outputDir, recipe));
@@ -78,29 +79,19 @@ export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
   const settings = { recipe, vocabularyText, corpusDirectory: workDirectory };
   const workers = startWorkers(options.workers, settings);
   try {
-    const corpus = await onFirstRank(ranks, () => tokenizedCorpus(options, settings, workers, emit));
+    const corpus = await tokenizedCorpus(options, settings, workers, ranks, emit);
     const parts = await planParts(outputDir, settings, corpus, options.inputs);
-    if (ranks.size > 1) {
-      await writeParts(
-        parts,
-        workDirectory,
-        workers,
-        emit,
-        ({ number }) => number % ranks.size === ranks.rank,
-      );
-      await ranks.barrier();
-    }
-    return await onFirstRank(ranks, async () => {
-      const manifests = await writeParts(parts, workDirectory, workers, emit);
+    const manifests = await writeParts(parts, workDirectory, workers, ranks, emit);
+    await onFirstRank(ranks, async () => {
       for (const [i, { directory }] of parts.entries())
         await completeDirectory(directory, vocabularyText, manifests[i]!);
       await rm(workDirectory, { recursive: true });
-      return {
-        corpus,
-        training: manifests.at(-1)!,
-        heldOut: manifests.length > 1 ? manifests[0] : undefined,
-      };
     });
+    return {
+      corpus,
+      training: manifests.at(-1)!,
+      heldOut: manifests.length > 1 ? manifests[0] : undefined,
+    };
   } finally {
     await Promise.all(workers.map((worker) => worker.close()));
   }
@@ -111,21 +102,24 @@ async function tokenizedCorpus(
   { outputDir, inputs }: PrepareOptions,
   settings: WorkSettings,
   workers: readonly PrepareWorker[],
+  ranks: Communicator,
   emit: (event: PrepareEvent) => void,
 ): Promise<CorpusCounts> {
   const { recipe, corpusDirectory } = settings;
-  const known = await claimDirectory(outputDir, recipe);
+  const known = await onFirstRank(ranks, () => claimDirectory(outputDir, recipe));
   if (known !== undefined) {
     emit({ type: 'resumed' });
     return known.corpus;
   }
   try {
-    const corpus = await tokenizeCorpus(inputs, corpusDirectory, workers, emit);
-    await planParts(outputDir, settings, corpus, inputs); // refuses a corpus that has too few documents
-    await writeState(outputDir, { recipe, corpus });
+    const corpus = await tokenizeCorpus(inputs, corpusDirectory, workers, ranks, emit);
+    await onFirstRank(ranks, async () => {
+      await planParts(outputDir, settings, corpus, inputs); // refuses a corpus that has too few documents
+      await writeState(outputDir, { recipe, corpus });
+    });
     return corpus;
   } catch (error) {
-    await rm(corpusDirectory, { recursive: true, force: true });
+    if (ranks.rank === 0) await rm(corpusDirectory, { recursive: true, force: true });
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/index.ts';
+import { gatherValues, inTurns, type Communicator } from '../distributed/index.ts';
 import { readTextFileIfPresent } from '../checkpoint/text-file.ts';
 import { fileSha256 } from '../checkpoint/file-checksum.ts';
 import { formatRecord, parseRecord, schemas, totalCounts } from './manifest.ts';
@@ -17,34 +18,34 @@ export interface ShardPassEvent {
   readonly shard: ShardRecord;
   /** Whether an earlier run had made it. */
   readonly reused: boolean;
-  /** Source pieces of all parts, duplicates included. */
+  /** Source pieces of all parts, duplicates included; with several ranks, about this one's share of them. */
   readonly piecesDone: number;
   readonly pieces: number;
 }
 
 /**
- * Writes the shards of all parts, but those that are there already by their record in the work directory.
+ * Writes the shards of all parts, but those that are there already by their record in the work directory. Ranks take them
+ * in turns.
  *
- * @param isWanted whether this call is to write a shard; all unless told
- * @returns what is to become the manifest of each part, if all were wanted
+ * @returns on every rank, what is to become the manifest of each part
  */
 export async function writeParts(
   parts: readonly PartPlan[],
   workDirectory: string,
   workers: readonly PrepareWorker[],
+  ranks: Communicator,
   emit: (event: ShardPassEvent) => void,
-  isWanted: (job: ShardJob) => boolean = () => true,
 ): Promise<Manifest[]> {
   const manifests: Manifest[] = [];
   const sizeOf = ({ documents, sizes, recipe }: PartPlan): number =>
     recipe.dupeFactor * documents.reduce((sum, document) => sum + sizes[document]!, 0);
-  const pieces = parts.reduce((sum, part) => sum + sizeOf(part), 0);
+  const pieces = Math.round(parts.reduce((sum, part) => sum + sizeOf(part), 0) / ranks.size);
   let piecesDone = 0;
   for (const plan of parts) {
     const { part, directory, recipe, documents, sizes } = plan;
     await mkdir(directory, { recursive: true });
-    const shards: ShardRecord[] = [];
-    const written = inOrder(wantedJobs(plan, isWanted), workers, async (worker, job) => {
+    const own: ShardRecord[] = [];
+    const written = inOrder(ownJobs(plan, ranks), workers, async (worker, job) => {
       const recordPath = join(workDirectory, `${part}-${job.number}.json`);
       const finished = await finishedShard(recordPath, directory);
       const shard = finished ?? (await worker.writeShard(job));
@@ -54,9 +55,10 @@ export async function writeParts(
     });
     for await (const { shard, size, reused } of written) {
       piecesDone += size;
-      shards.push(shard);
+      own.push(shard);
       emit({ type: 'shard', part, shard, reused, piecesDone, pieces });
     }
+    const shards = inTurns(await gatherValues(ranks, own));
     manifests.push({
       format: 'bertram-pretraining-shards',
       version: 1,
@@ -70,8 +72,8 @@ export async function writeParts(
   return manifests;
 }
 
-function* wantedJobs(plan: PartPlan, isWanted: (job: ShardJob) => boolean): Generator<ShardJob> {
-  for (const job of shardJobs(plan)) if (isWanted(job)) yield job;
+function* ownJobs(plan: PartPlan, { rank, size }: Communicator): Generator<ShardJob> {
+  for (const job of shardJobs(plan)) if (job.number % size === rank) yield job;
 }
 
 /** The record of a shard that an earlier run completed, if the file is what the record says. */

@@ -12,6 +12,8 @@ import { badInput, messageOf } from '../support/errors.ts';
 export interface TextBatch {
   readonly path: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where they begin in the file's text: behind those of the batches before. */
+  readonly begin: number;
   /** Whether the file ends here, and with it its last document. */
   readonly endsFile: boolean;
 }
@@ -48,7 +50,7 @@ export async function identify(path: string): Promise<InputFile> {
 
 /**
  * The lines of all files in turn. Gzip is told by a file's first two bytes, whatever it is called. A byte order mark is
- * passed over.
+ * passed over. Whoever reads the same files gets the same batches.
  *
  * @throws BertramError `bad-input` for a damaged gzip file or a line of more than 64 MiB
  */
@@ -64,13 +66,17 @@ async function* fileBatches(path: string): AsyncGenerator<TextBatch, void, undef
   /** Where the line begins that has not ended yet. */
   let lineStart = 0;
   let isFirst = true;
-  const take = (bytes: Uint8Array, endsFile: boolean): TextBatch => {
-    const skipped = isFirst && hasByteOrderMark(bytes) ? 3 : 0;
+  let begin = 0;
+  const take = (text: Uint8Array, endsFile: boolean): TextBatch => {
+    const skipped = isFirst && hasByteOrderMark(text) ? 3 : 0;
     isFirst = false;
     // A copy of its own, which can be handed over to another thread.
-    return { path, bytes: Uint8Array.from(bytes.subarray(skipped)), endsFile };
+    const bytes = Uint8Array.from(text.subarray(skipped));
+    const batch = { path, bytes, begin, endsFile };
+    begin += bytes.length;
+    return batch;
   };
-  for await (const chunk of decompressed(path)) {
+  for await (const chunk of blocks(decompressed(path))) {
     pending.push(chunk);
     size += chunk.length;
     const firstEnd = chunk.indexOf(LINE_FEED);
@@ -88,6 +94,24 @@ async function* fileBatches(path: string): AsyncGenerator<TextBatch, void, undef
     size = rest;
   }
   yield take(Buffer.concat(pending), true);
+}
+
+/** The same bytes in blocks of one size, however the system and zlib deal them out: batches must not depend on that. */
+async function* blocks(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  let block = Buffer.allocUnsafe(READ_BYTES);
+  let filled = 0;
+  for await (const chunk of chunks) {
+    for (let taken = 0; taken < chunk.length;) {
+      const count = chunk.copy(block, filled, taken);
+      taken += count;
+      filled += count;
+      if (filled < READ_BYTES) continue;
+      yield block;
+      block = Buffer.allocUnsafe(READ_BYTES);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield block.subarray(0, filled);
 }
 
 async function* decompressed(path: string): AsyncGenerator<Buffer, void, undefined> {

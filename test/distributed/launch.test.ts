@@ -1,5 +1,5 @@
 /** `bertram launch`: what it starts, what it says of a rank that dies, restarts, and signals; and what it refuses. */
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { mpirunCommand, MpirunOutput, rankCount } from '../../src/distributed/in
 import { loadMpi } from '../../src/distributed/mpi-library.ts';
 import { buildIfStale, type ProcessResult } from '../e2e/built-program.ts';
 import { hasMpirun, mpirunEnvironment } from './mpirun.ts';
-import { bertram, finetuneArguments, program, writeQuestions } from './ranks.ts';
+import { bertram, finetuneArguments, pidOfRank, program, writeQuestions } from './ranks.ts';
 
 let directory: string;
 let questions: string;
@@ -47,21 +47,6 @@ async function launched(
   });
   const exitCode = await new Promise<number | null>((resolve) => child.on('close', resolve));
   return { exitCode, out, err };
-}
-
-/** Linux tells the environment of a process. */
-function pidOfRank(rank: number, output: string): number {
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      if (environment.includes(`OMPI_COMM_WORLD_RANK=${rank}`) && command.includes(output))
-        return Number(pid);
-    } catch {
-      continue; // it has ended meanwhile
-    }
-  }
-  throw new Error(`no rank ${rank}`);
 }
 
 const canLaunch = hasMpirun && process.platform === 'linux';

@@ -1,5 +1,5 @@
 /** Small data, commands on one process and on several ranks, and what they have written. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { goldenModel } from '../pipelines/tiny-model.ts';
 import { readSafetensorsFloats } from './weights.ts';
@@ -18,6 +18,21 @@ export function bertram(
 
 export function bertramOn(ranks: number, args: readonly string[]): Promise<ProcessResult> {
   return mpirun(ranks, [...program, ...args]);
+}
+
+/** A rank whose command has this output directory. Linux tells the environment of a process. */
+export function pidOfRank(rank: number, output: string): number {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      if (environment.includes(`OMPI_COMM_WORLD_RANK=${rank}`) && command.includes(output))
+        return Number(pid);
+    } catch {
+      continue; // it has ended meanwhile
+    }
+  }
+  throw new Error(`no rank ${rank}`);
 }
 
 /** Seven questions of four lengths: batches of 4 leave 3, of which two ranks have 1 and 2. */
