@@ -40,6 +40,8 @@ interface Theirs {
 
 interface Run {
   readonly dupeFactor: 1 | 5;
+  /** Of text. */
+  readonly megabytes: number;
   readonly ours: Ours;
   readonly peer: Theirs;
   readonly oursMegabytesPerSecond: number;
@@ -52,6 +54,37 @@ interface Run {
   readonly peerVersion: string;
   /** Of the machine over the last minute, this run included. */
   readonly loadAverage: number;
+}
+
+/** What goes into RESULTS.md: a line for each dupe factor. */
+interface Medians {
+  readonly medianOf: number;
+  readonly dupeFactor: number;
+  readonly megabytes: number;
+  readonly oursMegabytesPerSecond: number;
+  readonly peerMegabytesPerSecond: number;
+  readonly ratio: number;
+  readonly timesTheScript: number;
+  readonly quietRatio: number;
+  readonly peakBytes: number;
+  readonly loadAverage: readonly [least: number, most: number];
+}
+
+function medianOf(runs: readonly Run[]): Medians {
+  const middle = (value: (run: Run) => number): number => median(runs.map(value));
+  const loads = runs.map(({ loadAverage }) => loadAverage);
+  return {
+    medianOf: runs.length,
+    dupeFactor: runs[0]!.dupeFactor,
+    megabytes: runs[0]!.megabytes,
+    oursMegabytesPerSecond: middle((run) => run.oursMegabytesPerSecond),
+    peerMegabytesPerSecond: middle((run) => run.peerMegabytesPerSecond),
+    ratio: middle(({ ratio }) => ratio),
+    timesTheScript: middle(({ timesTheScript }) => timesTheScript),
+    quietRatio: middle(({ quietRatio }) => quietRatio),
+    peakBytes: Math.max(...runs.map(({ ours }) => ours.peakBytes)),
+    loadAverage: [Math.min(...loads), Math.max(...loads)],
+  };
 }
 
 /** The first whole documents of Wikipedia. */
@@ -97,6 +130,7 @@ export async function run(): Promise<BenchResult> {
         rmSync(output, { recursive: true });
         runs.push({
           dupeFactor,
+          megabytes,
           ours,
           peer: theirs,
           oursMegabytesPerSecond: megabytes / ours.seconds,
@@ -109,14 +143,17 @@ export async function run(): Promise<BenchResult> {
         });
       }
     }
-    const once = runs.filter(({ dupeFactor }) => dupeFactor === 1);
+    const medians = DUPE_FACTORS.map((factor) =>
+      medianOf(runs.filter(({ dupeFactor }) => dupeFactor === factor)),
+    );
+    const [once] = medians as [Medians, ...Medians[]];
     return {
       name: 'prepare',
-      ours: median(once.map((entry) => entry.oursMegabytesPerSecond)),
-      peer: median(once.map((entry) => entry.peerMegabytesPerSecond)),
+      ours: once.oursMegabytesPerSecond,
+      peer: once.peerMegabytesPerSecond,
       unit: 'MB/s',
-      ratio: median(once.map(({ ratio }) => ratio)),
-      runs,
+      ratio: once.ratio,
+      runs: [...runs, ...medians],
     };
   } finally {
     await peer.close();
