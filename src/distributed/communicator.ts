@@ -15,8 +15,8 @@ export interface Communicator {
   /** Fills the array of every other rank with that of one. */
   broadcast(values: Float32Array | Uint8Array, from?: number): Promise<void>;
   /**
-   * Sums like `allReduceSum`, but each rank gets its own slice only: at the beginning of the array, whose other numbers
-   * are then of no use. With bounds [0, 3, 5], rank 1 finds the sums of numbers 3 and 4 at places 0 and 1.
+   * Sums like `allReduceSum`, but each rank gets its own slice only; what it finds in the others is of no use. With
+   * bounds [0, 3, 5], rank 1 finds the sums of numbers 3 and 4 there.
    */
   reduceScatterSum(values: Float32Array, bounds: SliceBounds): Promise<void>;
   /** Fills every slice of the array with that of the rank it belongs to. */

@@ -30,18 +30,6 @@ export interface MpiFunctions {
     [send: Address, receive: Data, count: number, type: Handle, op: Handle, comm: Handle],
     number
   >;
-  readonly MPI_Reduce: ForeignFunction<
-    [
-      send: Address | Data,
-      receive: Data | null,
-      count: number,
-      type: Handle,
-      op: Handle,
-      root: number,
-      comm: Handle,
-    ],
-    number
-  >;
   readonly MPI_Bcast: ForeignFunction<
     [data: Data, count: number, type: Handle, root: number, comm: Handle],
     number
@@ -79,7 +67,6 @@ const PARAMETERS: Readonly<Record<keyof MpiFunctions, readonly string[]>> = {
   MPI_Comm_set_errhandler: [P, P],
   MPI_Error_string: [I, P, P],
   MPI_Allreduce: [P, P, I, P, P, P],
-  MPI_Reduce: [P, P, I, P, P, I, P],
   MPI_Bcast: [P, I, P, I, P],
   MPI_Reduce_scatter: [P, P, P, P, P, P],
   MPI_Allgatherv: [P, I, P, P, P, P, P, P],

@@ -9,12 +9,15 @@ import { IN_PLACE, loadMpi, SUCCESS, THREAD_SERIALIZED, type MpiLibrary } from '
 
 /** Counts in MPI are C ints, and some algorithms add two of them: longer arrays go in parts of 2^30 at the most. */
 const LARGEST_COUNT = 2 ** 30;
+/** What is added up goes in parts of 16 MiB at the most: Open MPI has buffers of up to one and a half times their size. */
+const LARGEST_SUM = 2 ** 22;
 
 export class OpenMpi implements Communicator {
   readonly rank: number;
   readonly size: number;
   readonly #library: MpiLibrary;
   readonly #largestCount: number;
+  readonly #largestSum: number;
   /** Settles when the operation before has ended. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -23,6 +26,7 @@ export class OpenMpi implements Communicator {
     const { MPI_Comm_rank, MPI_Comm_size } = library.functions;
     this.#library = library;
     this.#largestCount = largestCount;
+    this.#largestSum = Math.min(LARGEST_SUM, largestCount);
     this.rank = received((into) => MPI_Comm_rank(library.handles.world, into));
     this.size = received((into) => MPI_Comm_size(library.handles.world, into));
   }
@@ -55,7 +59,7 @@ export class OpenMpi implements Communicator {
   async allReduceSum(values: Float32Array | Float64Array): Promise<void> {
     const { functions, handles } = this.#library;
     const type = values instanceof Float32Array ? handles.float : handles.double;
-    for (const part of this.#parts(values))
+    for (const part of this.#parts(values, this.#largestSum))
       await this.#call('MPI_Allreduce', functions.MPI_Allreduce, [
         ...([IN_PLACE, part, part.length] as const),
         ...([type, handles.sum, handles.world] as const),
@@ -69,24 +73,30 @@ export class OpenMpi implements Communicator {
       await this.#call('MPI_Bcast', functions.MPI_Bcast, [part, part.length, type, from, handles.world]);
   }
 
+  /**
+   * In parts that have a stretch of every slice. For slices of 6 and 4 numbers and parts of at most 6, these are numbers
+   * 0-2 with 6-8, and then 3-5 with 9.
+   */
   async reduceScatterSum(values: Float32Array, bounds: SliceBounds): Promise<void> {
     const { functions, handles } = this.#library;
-    if (values.length <= this.#largestCount) {
+    const slices = bounds.slice(1).map((end, i) => values.subarray(bounds[i], end));
+    const buffer = new Float32Array(Math.min(this.#largestSum, values.length));
+    const step = Math.floor(this.#largestSum / this.size);
+    for (let place = 0; slices.some(({ length }) => length > place); place += step) {
+      const stretches = slices.map((slice) => slice.subarray(place, place + step));
+      const counts = Int32Array.from(stretches, ({ length }) => length);
+      let begin = 0;
+      for (const stretch of stretches) {
+        buffer.set(stretch, begin);
+        begin += stretch.length;
+      }
       await this.#call('MPI_Reduce_scatter', functions.MPI_Reduce_scatter, [
-        ...([IN_PLACE, values, countsOf(bounds)] as const),
+        ...([IN_PLACE, buffer, counts] as const),
         ...([handles.float, handles.sum, handles.world] as const),
       ]);
-      return;
+      const own = stretches[this.rank]!;
+      own.set(buffer.subarray(0, own.length));
     }
-    for (let root = 0; root < this.size; root++) {
-      const isOwn = root === this.rank;
-      for (const part of this.#parts(values.subarray(bounds[root], bounds[root + 1])))
-        await this.#call('MPI_Reduce', functions.MPI_Reduce, [
-          ...(isOwn ? ([IN_PLACE, part] as const) : ([part, null] as const)),
-          ...([part.length, handles.float, handles.sum, root, handles.world] as const),
-        ]);
-    }
-    values.copyWithin(0, bounds[this.rank]!, bounds[this.rank + 1]);
   }
 
   async allGather(values: Float32Array, bounds: SliceBounds): Promise<void> {
@@ -125,9 +135,12 @@ export class OpenMpi implements Communicator {
     this.#closed = true;
   }
 
-  *#parts<T extends Float32Array | Float64Array | Uint8Array>(values: T): Generator<T> {
-    for (let begin = 0; begin < values.length; begin += this.#largestCount)
-      yield values.subarray(begin, begin + this.#largestCount) as T;
+  *#parts<T extends Float32Array | Float64Array | Uint8Array>(
+    values: T,
+    largest = this.#largestCount,
+  ): Generator<T> {
+    for (let begin = 0; begin < values.length; begin += largest)
+      yield values.subarray(begin, begin + largest) as T;
   }
 
   /** The arguments stay reachable until the call has ended: the closure that awaits it refers to them. */

@@ -57,7 +57,7 @@ function bySlices(ranks: Communicator, length: number): GradientExchange {
     end,
     async sum(gradients) {
       await ranks.reduceScatterSum(gradients, bounds);
-      return gradients.subarray(0, end - begin);
+      return gradients.subarray(begin, end);
     },
     async total(ofPart) {
       const sum = Float64Array.of(ofPart);
