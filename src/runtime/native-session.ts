@@ -8,6 +8,7 @@ import { ELEMENT_TYPES, type InputDeclaration, type LoweredModel } from '../onnx
 import { callOnThread, koffi, type Address } from '../support/foreign-functions.ts';
 import type { EngineLibrary } from './engine-library.ts';
 import { ARRAY_CLASSES, type HostTensor } from './host-tensor.ts';
+import { hasHugePages, useHugePages } from './huge-pages.ts';
 import { RELEASED, type Session } from './session.ts';
 
 /**
@@ -31,6 +32,8 @@ export class NativeSession implements Session {
   readonly #outputNames: CStrings;
   readonly #modelBytes: number;
   #session: Address | undefined;
+  /** Runs so far that were not small. */
+  #largeRuns = 0;
   /** Runs under way, each with the arrays that it uses. */
   readonly #running = new Map<Promise<HostTensor[]>, { readonly feeds: Feeds; readonly into: Places }>();
 
@@ -102,12 +105,20 @@ export class NativeSession implements Session {
         outputs,
       ];
       this.#library.check(isSmall ? Run(...parameters) : await callOnThread(Run, ...parameters));
+      if (!isSmall) await this.#enlargePages();
       return this.#outputs.map((output, i) => into[i] ?? this.#read(output, outputs[i]!));
     } finally {
       const { ReleaseValue } = this.#library.functions;
       for (const value of inputs) if (value !== 0n) ReleaseValue(value);
       for (const value of outputs) if (value !== 0n) ReleaseValue(value);
     }
+  }
+
+  /** After the 1st, 2nd, 4th, 8th run and so on: the engine takes more memory in the first ones, and seldom later. */
+  async #enlargePages(): Promise<void> {
+    this.#largeRuns += 1;
+    const isPowerOfTwo = (this.#largeRuns & (this.#largeRuns - 1)) === 0;
+    if (isPowerOfTwo && hasHugePages()) await useHugePages();
   }
 
   /** The engine's tensor over the memory of an array. */
