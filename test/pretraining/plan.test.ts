@@ -104,9 +104,9 @@ describe('the phases of a recipe', () => {
         phase.numWarmupSteps,
       ]),
     ).toEqual([
-      [32, 3000, 128, 2e-3, 300],
-      [128, 2000, 64, 2e-3, 300],
-      [512, 400, 16, 5e-4, 40],
+      [32, 2500, 128, 2e-3, 300],
+      [128, 6000, 64, 2e-3, 300],
+      [512, 600, 16, 5e-4, 60],
     ]);
     const told = phaseSettings(recipe, { learningRate: 1e-3 });
     expect(told.every(({ learningRate }) => learningRate === 1e-3)).toBe(true);
