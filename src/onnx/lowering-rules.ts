@@ -85,7 +85,7 @@ export const loweringRules: { readonly [Name in OpName]: LoweringRule<Name> } = 
     const [outputs, inputs] = shape as [Dim, Dim];
     if (switchBack === undefined || !gainsFromInt8(shape))
       return [fusedMatMul(emit, [rows(g!, outputs), rows(x!, inputs)], true, false, 1)];
-    return [switchBack.weightGradient(g!, x!, shape)];
+    return [switchBack.weightGradient(g!, x!, shape, node.inputs[1]!.shape.length)];
   },
 
   reshape: ({ inputs: [x], attributes: { shape } }, inputs, { emit }) => [

@@ -67,11 +67,11 @@ export class SwitchBack {
     return emit.node('Reshape', [product, emit.shape(shape)]);
   }
 
-  /** gᵀ x over all rows of g [..., O] and x [..., I]: the gradient of the weight, [O, I]. */
-  weightGradient(g: string, x: string, [outputs, inputs]: Shape): string {
+  /** gᵀ x over all rows of g [..., O] and x [..., I], which has so many axes: the gradient of the weight, [O, I]. */
+  weightGradient(g: string, x: string, [outputs, inputs]: Shape, rank: number): string {
     const emit = this.#emit;
     const { high, low } = this.#splitTransposed(g, outputs as number);
-    const columns = this.#quantizeColumns(x, inputs as number);
+    const columns = this.#quantizeColumns(x, inputs as number, rank);
     const [coarse, fine] = [high, low].map((part) =>
       this.#multiply(part.values, columns.values, part.scales, columns.scales),
     );
@@ -117,11 +117,13 @@ export class SwitchBack {
   }
 
   /** x [..., columns] as int8 [N, columns], with a scale for each column. */
-  #quantizeColumns(x: string, columns: number): Quantized {
+  #quantizeColumns(x: string, columns: number, rank: number): Quantized {
     return this.#emit.once(`columns of ${x}`, () => {
       const emit = this.#emit;
       const flat = this.#asMatrix(x, columns);
-      const scales = this.#scales(flat, [0]);
+      // One axis after the other: for BERT's [B, S, I] that is three times as fast as over all rows at once.
+      const axes = Array.from({ length: rank - 1 }, (_, i) => [rank - 2 - i]);
+      const scales = this.#scales(x, ...axes);
       // The engine quantises by columns number by number; divided beforehand, one step of 1 fits all.
       const steps = emit.node('Mul', [flat, emit.node('Reciprocal', [scales])]);
       return { values: emit.node('QuantizeLinear', [steps, emit.scalar(1), emit.int8(0)]), scales };
@@ -148,13 +150,18 @@ export class SwitchBack {
     });
   }
 
-  /** The largest magnitude along the axes over 127. */
-  #scales(matrix: string, axes: readonly number[]): string {
+  /**
+   * The largest magnitude along the axes, over 127; several sets of axes are reduced one after the other. It is found
+   * without a tensor of magnitudes, which would be kept from the forward to the backward pass.
+   */
+  #scales(x: string, ...axes: readonly (readonly number[])[]): string {
     const emit = this.#emit;
-    const magnitudes = this.#emit.once(`magnitudes of ${matrix}`, () => emit.node('Abs', [matrix]));
-    const largest = emit.node('ReduceMax', [magnitudes, emit.integers(axes)], {
-      attributes: { keepdims: 0 },
-    });
+    const reduce = (opType: string): string =>
+      axes.reduce(
+        (value, some) => emit.node(opType, [value, emit.integers(some)], { attributes: { keepdims: 0 } }),
+        x,
+      );
+    const largest = emit.node('Max', [reduce('ReduceMax'), emit.node('Neg', [reduce('ReduceMin')])]);
     return emit.node('Max', [
       emit.node('Mul', [largest, emit.scalar(1 / INT8_LIMIT)]),
       emit.scalar(LEAST_SCALE),
