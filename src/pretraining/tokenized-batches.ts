@@ -63,12 +63,16 @@ async function* withOthers(
   own: AsyncGenerator<TokenizedBatch, void, undefined>,
   ranks: Communicator,
 ): AsyncGenerator<TokenizedBatch, void, undefined> {
+  const nextTurn = (): Promise<Turn> =>
+    own.next().then(
+      (next) => (next.done ? undefined : { batch: next.value }),
+      (error: unknown) => ({ failure: failureOf(error) }),
+    );
   try {
-    for (;;) {
-      const turn = await own.next().then(
-        (next): Turn => (next.done ? undefined : { batch: next.value }),
-        (error: unknown): Turn => ({ failure: failureOf(error) }),
-      );
+    for (let next = nextTurn(); ;) {
+      const turn = await next;
+      // Under way while ranks wait for each other.
+      next = nextTurn();
       const round = (await ranks.gatherBytes(serialize(turn))).map((bytes) => deserialize(bytes) as Turn);
       if (round.every((one) => one === undefined)) return;
       for (const one of round) {
