@@ -75,6 +75,9 @@ export function resultOf(output: string): RunResult {
   };
 }
 
+/** Parameters that shift all scores of a softmax alike: their gradients are rounding errors, which Adam makes large. */
+export const WITHOUT_GRADIENT = /key\.bias$|^qa_outputs\.bias$|layer\.1\.output\.LayerNorm\.bias$/;
+
 /** The largest difference of two runs' losses, relative to them. */
 export function lossDifference(a: RunResult, b: RunResult): number {
   if (a.losses.length !== b.losses.length) return NaN;

@@ -17,13 +17,11 @@ import {
   lossDifference,
   resultOf,
   weightDifference,
+  WITHOUT_GRADIENT,
   writeQuestions,
 } from './ranks.ts';
 
 const TOLERANCE = 1e-5;
-/** Parameters that shift all scores of a softmax alike: their gradients are rounding errors, which Adam makes large. */
-const WITHOUT_GRADIENT = /key\.bias$|^qa_outputs\.bias$|layer\.1\.output\.LayerNorm\.bias$/;
-
 let directory: string;
 let questions: string;
 const inside = (...path: string[]): string => join(directory, ...path);
